@@ -1,0 +1,83 @@
+"""Which servers are given from outside, which are ours, and how other processes learn of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from deployments.stack.home import write_private
+from deployments.stack.postgres import Cluster
+from deployments.stack.secrets import Secrets
+from storage.settings import STACK_FILE, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The servers that this stack runs itself."""
+
+    postgres: bool
+    s3: bool
+    prefect: bool
+
+
+def embedded_parts(settings: Settings) -> Embedded:
+    """What is not given from outside.
+
+    An address that equals the one an earlier start wrote into `stack.env` is our own: `Settings` reads it
+    from there. Outside addresses are never written to that file, so the two cannot be confused.
+    """
+    ours = dotenv_values(settings.home / STACK_FILE)
+    return Embedded(
+        postgres=settings.database_url in (None, ours.get("SANSHEN_DATABASE_URL")),
+        s3=settings.s3_endpoint in (None, ours.get("SANSHEN_S3_ENDPOINT")),
+        prefect=settings.prefect_api_url in (None, ours.get("PREFECT_API_URL")),
+    )
+
+
+def with_addresses(settings: Settings, embedded: Embedded, keys: Secrets, cluster: Cluster) -> Settings:
+    """The settings with the addresses and keys of the embedded servers filled in."""
+    update: dict[str, object] = {}
+    if embedded.postgres:
+        update["database_url"] = cluster.url("sanshen", keys.sanshen_password, "sanshen")
+    if embedded.s3:
+        update["s3_endpoint"] = f"http://127.0.0.1:{settings.s3_port}"
+        update["s3_access_key"] = keys.s3_access_key
+        update["s3_secret_key"] = SecretStr(keys.s3_secret_key)
+    if embedded.prefect:
+        update["prefect_api_url"] = f"http://127.0.0.1:{settings.prefect_port}/api"
+    return settings.model_copy(update=update)
+
+
+def write_stack_file(settings: Settings, embedded: Embedded) -> None:
+    """`<home>/stack.env`, 0600: what `sanshen worker` in another terminal needs to find our servers."""
+    known = as_environment(settings)
+    names = [
+        *(["SANSHEN_DATABASE_URL"] if embedded.postgres else []),
+        *(["SANSHEN_S3_ENDPOINT", "SANSHEN_S3_ACCESS_KEY", "SANSHEN_S3_SECRET_KEY"] if embedded.s3 else []),
+        *(["PREFECT_API_URL"] if embedded.prefect else []),
+    ]
+    lines = "".join(f"{name}='{known[name]}'\n" for name in names)
+    write_private(settings.home / STACK_FILE, f"# Written by `sanshen up` at every start.\n{lines}")
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Every setting that differs from its default, as variables for a child process."""
+    variables = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value is not None and value != field.default:
+            variables[str(field.validation_alias or f"SANSHEN_{name.upper()}")] = _as_text(value)
+    return variables
+
+
+def stack_file_values(home: Path) -> Mapping[str, str | None]:
+    """What stands in `<home>/stack.env`; empty without one."""
+    return dotenv_values(home / STACK_FILE)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,119 @@
+"""Intake's look at one file: hash, type, facts and what a reviewer should know. Final refusals are raised."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from media.errors import NotMedia
+from media.hashing import FileHash, hash_file
+from media.probe import Probe, probe
+from media.sniff import Kind, Sniffed, sniff
+from states.text import Text
+
+_FAMILY = {Kind.VIDEO: "av", Kind.AUDIO: "av", Kind.STILL: "still", Kind.TEXT: "text", Kind.DOCUMENT: "text"}
+_SUFFIXES = {
+    "av": "mp4 m4v mov mkv webm avi flv wmv ts mts m2ts mpg mpeg mxf 3gp mp3 m4a aac wav flac ogg amr aiff",
+    "still": "jpg jpeg png gif webp tif tiff",
+    "text": "txt md pdf docx",
+}
+_FAMILY_OF_SUFFIX = {f".{suffix}": family for family, names in _SUFFIXES.items() for suffix in names.split()}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a reviewer should know; `at_s` where it has a place in time."""
+
+    code: str
+    text: Text
+    at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """All that intake learns of one file."""
+
+    hash: FileHash
+    sniffed: Sniffed
+    probe: Probe
+    findings: tuple[Finding, ...]
+
+
+async def inspect(path: Path, filename: str | None = None) -> Inspection:
+    """Hash, type, facts and findings. `filename` is what the sender called it (the path's name when None).
+
+    Raises NotMedia, Malformed or TooLarge, all final. The name never decides what a file is; a name that
+    promises another family (a text called `.mp4`) is refused, because the sender picked a wrong file.
+    """
+    sniffed = await asyncio.to_thread(sniff, path)
+    _refuse_misnamed(sniffed, filename or path.name)
+    facts = await asyncio.to_thread(probe, path, sniffed)
+    digest = await asyncio.to_thread(hash_file, path)
+    return Inspection(digest, sniffed, facts, find(facts))
+
+
+def find(facts: Probe) -> tuple[Finding, ...]:
+    """What the facts alone tell a reviewer, in a fixed order."""
+    return tuple(Finding(code, text) for code, text in (*_of_video(facts), *_of_file(facts)))
+
+
+def _refuse_misnamed(sniffed: Sniffed, filename: str) -> None:
+    promised = _FAMILY_OF_SUFFIX.get(PurePath(filename).suffix.lower())
+    if promised is None or promised == _FAMILY[sniffed.kind]:
+        return
+    raise NotMedia(
+        Text(
+            f"文件名与内容不符:内容是 {sniffed.format}。请确认选对了文件,改正扩展名后重新上传。",
+            f"The name does not fit the content, which is {sniffed.format}. Check that it is the right file, "
+            "correct its extension and upload it again.",
+        )
+    )
+
+
+def _of_video(facts: Probe) -> list[tuple[str, Text]]:
+    video = facts.video
+    if video is None:
+        return []
+    signs = [
+        (
+            video.is_variable_rate,
+            "variable_frame_rate",
+            Text("帧率可变,成品将转为恒定帧率。", "The frame rate varies; renditions get a constant one."),
+        ),
+        (
+            video.is_hdr,
+            "hdr",
+            Text(
+                "HDR 视频,成品将转为标准动态范围。", "HDR video; renditions are made standard dynamic range."
+            ),
+        ),
+        (
+            video.is_interlaced,
+            "interlaced",
+            Text("隔行扫描,成品将转为逐行。", "Interlaced; renditions are made progressive."),
+        ),
+        (facts.audio is None, "no_audio", Text("没有声音。", "There is no sound.")),
+        (
+            min(video.width, video.height) < 360,
+            "low_resolution",
+            Text("画面短边不足 360 像素。", "The shorter side has less than 360 pixels."),
+        ),
+    ]
+    return [(code, text) for is_so, code, text in signs if is_so]
+
+
+def _of_file(facts: Probe) -> list[tuple[str, Text]]:
+    found = []
+    header_s, real_s = facts.header_duration_s, facts.duration_s
+    if header_s and real_s and header_s > real_s * 1.1 + 1:
+        text = Text(
+            f"文件声称 {header_s:.0f} 秒,实际只有 {real_s:.0f} 秒。",
+            f"The file says {header_s:.0f} s and holds {real_s:.0f} s.",
+        )
+        found.append(("shorter_than_stated", text))
+    if facts.has_location:
+        text = Text(
+            "含拍摄位置信息;存档保留,发布时全部去除。",
+            "Holds the place of recording; kept in the archive, removed from everything published.",
+        )
+        found.append(("has_location", text))
+    return found

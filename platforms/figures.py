@@ -1,0 +1,78 @@
+"""A story's media as readers meet it: each with its public addresses, sizes, caption and words for the blind."""
+
+from dataclasses import dataclass
+
+from platforms.story import MediaKind, Site, Story, StoryMedia, StoryRendition, public_url
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One public file: its address and what a player wants to know before fetching it."""
+
+    url: str
+    media_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One asset on the page or in a feed; what has not been made is None."""
+
+    kind: MediaKind
+    caption: str
+    alt: str
+    hls: Link | None = None
+    mp4: Link | None = None
+    poster: Link | None = None
+    audio: Link | None = None
+    image: Link | None = None
+    thumbnail: Link | None = None
+
+    @property
+    def download(self) -> Link | None:
+        """The one file that stands for the asset: MP4, audio or picture; never a playlist."""
+        return self.mp4 or self.audio or self.image
+
+    @property
+    def picture(self) -> Link | None:
+        """The picture that stands for the asset: the still itself or the video's poster."""
+        return self.image or self.poster
+
+
+def figures(story: Story, site: Site) -> tuple[Figure, ...]:
+    """The story's media in its own order, without those that have nothing public yet."""
+    shown = (_figure(story, site, media) for media in story.media if media.public_renditions)
+    return tuple(figure for figure in shown if figure.download or figure.hls)
+
+
+def _figure(story: Story, site: Site, media: StoryMedia) -> Figure:
+    links = {made.profile: _link(story, site, media, made) for made in media.public_renditions}
+    return Figure(
+        kind=media.kind,
+        caption=media.caption,
+        alt=media.caption or f"{story.title}（{_KIND_WORDS[media.kind]}）",
+        hls=links.get("app_hls"),
+        mp4=links.get("app_mp4"),
+        poster=links.get("poster"),
+        audio=links.get("app_audio"),
+        image=links.get("app_still"),
+        thumbnail=links.get("thumbnail"),
+    )
+
+
+_KIND_WORDS = {"video": "视频", "audio": "音频", "still": "配图"}
+
+
+def _link(story: Story, site: Site, media: StoryMedia, rendition: StoryRendition) -> Link:
+    file = rendition.primary
+    return Link(
+        url=public_url(site, story, media, rendition, file),
+        media_type=file.media_type,
+        size_bytes=file.size_bytes,
+        width=rendition.width,
+        height=rendition.height,
+        duration_s=rendition.duration_s,
+    )

@@ -1,0 +1,63 @@
+"""What a revision says: the content that reviewers see and sign, and its canonical hash."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from states.ledger import canonical_sha256
+
+AiLabel = Literal["undeclared", "none", "assisted", "generated"]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRef:
+    """One file of the revision, named by its content; the order of the assets is part of what is signed."""
+
+    sha256: str
+    filename: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The whole of a revision. Plain text; paragraphs are separated by an empty line."""
+
+    title: str = ""
+    digest: str = ""
+    body: str = ""
+    byline: str = ""
+    column: str | None = None
+    language: str = "zh-CN"
+    tags: tuple[str, ...] = ()
+    ai_label: AiLabel = "undeclared"
+    destinations: tuple[str, ...] = ()
+    correction_note: str = ""
+    assets: tuple[AssetRef, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored: objects, arrays, strings and null only."""
+        value = asdict(self)
+        return {**value, "tags": list(self.tags), "destinations": list(self.destinations)} | {
+            "assets": [asdict(asset) for asset in self.assets]
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Content":
+        """The inverse of `to_json`; TypeError on a field that is not of a revision."""
+        return cls(
+            **{
+                **value,
+                "tags": tuple(value.get("tags", ())),
+                "destinations": tuple(value.get("destinations", ())),
+                "assets": tuple(AssetRef(**asset) for asset in value.get("assets", ())),
+            }
+        )
+
+    def sha256(self) -> str:
+        """The name of this revision: SHA-256 of its canonical JSON, in hexadecimal."""
+        return canonical_sha256(self.to_json())
+
+    def with_asset(self, asset: AssetRef) -> "Content":
+        """This content with one more file at the end; the same file is not listed twice."""
+        others = tuple(each for each in self.assets if each.sha256 != asset.sha256)
+        return replace(self, assets=(*others, asset))

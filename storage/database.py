@@ -1,0 +1,36 @@
+"""The door to PostgreSQL: one engine a process, one session a unit of work. The edge commits, once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+def engine_url(database_url: str) -> str:
+    """The address for SQLAlchemy's asyncpg dialect, from a plain `postgresql://…` one."""
+    return make_url(database_url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+class Database:
+    """One pool of connections. `close` it when the process ends."""
+
+    def __init__(self, database_url: str, pool_size: int = 20) -> None:
+        self.url = database_url
+        self.engine: AsyncEngine = create_async_engine(
+            engine_url(database_url), pool_size=pool_size, max_overflow=0, pool_pre_ping=False
+        )
+        self._sessions = async_sessionmaker(
+            self.engine, class_=AsyncSession, expire_on_commit=False, autoflush=False
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """One unit of work: committed at the end, rolled back on any error."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.engine.dispose()

@@ -1,0 +1,82 @@
+"""What storage refuses. Each error carries the words for the person who meets it."""
+
+from states.text import Text
+
+
+class StorageError(Exception):
+    """Root of the tree; `text` is for people."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.en)
+        self.text = text
+
+
+class NotFound(StorageError):
+    """There is no such thing, or not for this person."""
+
+    def __init__(self, what: str, identifier: object) -> None:
+        super().__init__(
+            Text(
+                f"没有找到 {what} {identifier}，请检查编号。",
+                f"There is no {what} {identifier}; check the identifier.",
+            )
+        )
+        self.what = what
+        self.identifier = identifier
+
+
+class Conflict(StorageError):
+    """Somebody else changed the item first; nothing was written."""
+
+    def __init__(self, submission_id: object) -> None:
+        super().__init__(
+            Text(
+                "稿件刚刚被他人更改，您的操作未生效，请刷新后重试。",
+                "Somebody else changed this piece a moment ago; nothing was done. Reload and try again.",
+            )
+        )
+        self.submission_id = submission_id
+
+
+class StaleVersion(Conflict):
+    """The request was made on an older version than the current one."""
+
+    def __init__(self, submission_id: object, seen: int, current: int) -> None:
+        super().__init__(submission_id)
+        self.seen = seen
+        self.current = current
+
+
+class AlreadyExists(StorageError):
+    """A name that must be unique is taken."""
+
+
+class UploadRefused(StorageError):
+    """The bytes that arrived are not the ones announced; they can be sent again."""
+
+
+class StoreUnavailable(StorageError):
+    """The object store does not answer or has no space; try again later."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            Text(
+                "素材存储暂时不可用，请稍后重试；已传完的部分不会丢失。",
+                "The object store is not available now; try again later. What has arrived is not lost.",
+            )
+        )
+        self.why = why
+
+
+class LeaseLost(StorageError):
+    """This attempt is no longer the current one: another worker has taken the work over."""
+
+    def __init__(self, outbox_id: int, attempt: int) -> None:
+        super().__init__(
+            Text(
+                f"任务 {outbox_id} 的第 {attempt} 次执行已失效，不再写入任何结果。",
+                f"Attempt {attempt} of work {outbox_id} is no longer current; it writes nothing.",
+            )
+        )
+        self.outbox_id = outbox_id
+        self.attempt = attempt

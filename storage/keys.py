@@ -1,0 +1,24 @@
+"""Names in the object store. The server chooses every key; nothing a client sends becomes part of one."""
+
+from uuid import UUID
+
+ASSETS = "assets"
+RENDITIONS = "renditions"
+PUBLIC = "public"
+LEDGER = "ledger"
+BUCKETS = (ASSETS, RENDITIONS, PUBLIC, LEDGER)
+
+
+def incoming_key(upload_id: UUID) -> str:
+    """Where an upload's bytes lie until they are hashed (bucket `assets`)."""
+    return f"incoming/{upload_id}"
+
+
+def asset_key(sha256: str) -> str:
+    """Where content lies for good (bucket `assets`): one copy, named by its hash."""
+    return f"sha256/{sha256[:2]}/{sha256}"
+
+
+def rendition_key(key: str, name: str) -> str:
+    """Where a file of a rendition lies (bucket `renditions`), by the rendition's key."""
+    return f"made/{key[:2]}/{key}/{name}"

@@ -1,0 +1,74 @@
+"""What differs between installations. Built at the edges only (API, CLI, worker) and passed inwards."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import DotEnvSettingsSource
+
+STACK_FILE = "stack.env"
+
+
+class Settings(BaseSettings):
+    """Every setting, from the environment with the prefix `SANSHEN_`.
+
+    What `sanshen up` decided for this installation (addresses, keys) stands in `<home>/stack.env`,
+    readable by the owner only, so that `sanshen worker` in a second terminal finds the same servers.
+    The environment wins over the file.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SANSHEN_", extra="ignore", populate_by_name=True)
+
+    home: Path = Field(Path(".sanshen"), description="Folder for all data of the embedded stack.")
+    host: str = Field("127.0.0.1", description="Address on which the API listens.")
+    port: int = Field(8000, description="Port of the API and the desk.")
+    prefect_port: int = Field(4200, description="Port of the embedded Prefect server.")
+    s3_port: int = Field(
+        8333, description="First of four ports of the embedded S3 gateway (gRPC takes each + 10000)."
+    )
+    database_url: str | None = Field(
+        None, description="An outside PostgreSQL (`postgresql://…`); without it the embedded one is started."
+    )
+    database_pool_size: int = Field(20, description="Connections to PostgreSQL that one process keeps.")
+    s3_endpoint: str | None = Field(
+        None, description="An outside S3 (`http(s)://host:port`); without it the embedded one is started."
+    )
+    s3_access_key: str | None = Field(None, description="Access key of the S3 account.")
+    s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 account.")
+    s3_region: str = Field("us-east-1", description="Region that requests are signed for.")
+    prefect_api_url: str | None = Field(
+        None,
+        validation_alias="PREFECT_API_URL",
+        description="An outside Prefect server (Prefect's own variable); without it one is started.",
+    )
+    prefect_work_pool: str = Field("sanshen", description="Name of the Prefect work pool.")
+    site_url: str | None = Field(
+        None, description="Where readers reach this installation; default `http://127.0.0.1:<PORT>`."
+    )
+    media_url: str | None = Field(
+        None, description="Where readers reach the public bucket; default `<S3 endpoint>/public`."
+    )
+    site_name: str = Field("三审融媒体中心", description="Name of the newsroom, in feeds and on story pages.")
+    worker_limit: int = Field(8, description="Flow runs at one time on this host.")
+    lease_s: int = Field(20, description="Seconds after which work whose worker fell silent is run again.")
+    max_attempts: int = Field(6, description="Attempts of one piece of work before a person is told.")
+    session_hours: int = Field(12, description="Hours that a sign-in lasts.")
+    upload_max_bytes: int = Field(50 * 10**9, description="Largest file that can be sent in.")
+    allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated hosts in private networks that a webhook may call."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by the stack file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then what `sanshen up` wrote for this home."""
+        home = init_settings().get("home") or env_settings().get("home") or ".sanshen"
+        stack = DotEnvSettingsSource(settings_cls, env_file=Path(str(home)) / STACK_FILE)
+        return init_settings, env_settings, stack
