@@ -18,6 +18,8 @@ from media.profiles import Profile, Rung
 GRAPH_VERSION = 1
 
 _UNKNOWN_MATRIX = 2
+# Cameras end their two streams up to this far apart; no eye sees it.
+_TAIL_S = 0.25
 # ITU-R BT.709 for the whole of the output, whatever came in.
 _BT709 = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709", "range": "tv"}
 
@@ -123,7 +125,13 @@ def _deinterlaced(source: Source, opened: Any) -> Any:
 
 def _steady(source: Source, rate: Fraction) -> Any:
     # A constant rate from zero on: late video repeats its first frame, so that it stays with its sound.
-    return _deinterlaced(source, _input(source)).filter("fps", fps=str(rate), start_time=0)
+    stream = _deinterlaced(source, _input(source)).filter("fps", fps=str(rate), start_time=0)
+    audio = source.facts.audio
+    missing_s = audio.end_s - source.video.end_s if audio else 0.0
+    if missing_s < _TAIL_S:
+        return stream
+    # Sound without a picture would lie outside every segment: the last frame stands until its end.
+    return stream.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.3f}")
 
 
 def _fitted(source: Source, picture: Picture) -> Any:

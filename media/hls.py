@@ -71,14 +71,15 @@ def wrong(detail: str) -> OutputWrong:
     )
 
 
-class _Joined(io.RawIOBase):
+class _Joined:
     """Files read one after the other, as a player's buffer sees them."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._waiting = list(paths)
         self._open: io.BufferedReader | None = None
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end of the last file."""
         while self._open or self._waiting:
             if self._open is None:
                 self._open = self._waiting.pop(0).open("rb")

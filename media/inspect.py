@@ -10,6 +10,8 @@ from media.probe import Probe, probe
 from media.sniff import Kind, Sniffed, sniff
 from states.text import Text
 
+# Below half a second an HLS playlist has a target duration of 0, and no player knows what to do with it.
+MIN_VIDEO_S = 0.6
 _FAMILY = {Kind.VIDEO: "av", Kind.AUDIO: "av", Kind.STILL: "still", Kind.TEXT: "text", Kind.DOCUMENT: "text"}
 _SUFFIXES = {
     "av": "mp4 m4v mov mkv webm avi flv wmv ts mts m2ts mpg mpeg mxf 3gp mp3 m4a aac wav flac ogg amr aiff",
@@ -47,6 +49,7 @@ async def inspect(path: Path, filename: str | None = None) -> Inspection:
     sniffed = await asyncio.to_thread(sniff, path)
     _refuse_misnamed(sniffed, filename or path.name)
     facts = await asyncio.to_thread(probe, path, sniffed)
+    _refuse_too_short(facts)
     digest = await asyncio.to_thread(hash_file, path)
     return Inspection(digest, sniffed, facts, find(facts))
 
@@ -65,6 +68,17 @@ def _refuse_misnamed(sniffed: Sniffed, filename: str) -> None:
             f"文件名与内容不符:内容是 {sniffed.format}。请确认选对了文件,改正扩展名后重新上传。",
             f"The name does not fit the content, which is {sniffed.format}. Check that it is the right file, "
             "correct its extension and upload it again.",
+        )
+    )
+
+
+def _refuse_too_short(facts: Probe) -> None:
+    if facts.video is None or facts.video.end_s - facts.video.start_s >= MIN_VIDEO_S:
+        return
+    raise NotMedia(
+        Text(
+            f"视频不足 {MIN_VIDEO_S} 秒,无法播放。请上传更长的片段,或改为上传图片。",
+            f"The video lasts less than {MIN_VIDEO_S} s. Send a longer clip, or a picture instead.",
         )
     )
 

@@ -32,7 +32,8 @@ def read_timings(container: InputContainer, streams: Sequence[MediaStream]) -> d
     """One pass over all packets of the streams, nothing decoded; streams without packets are left out."""
     tallies = {stream.index: _Tally(stream) for stream in streams}
     for packet in container.demux(*streams):
-        if packet.size:
+        # Packets before an edit list's start are decoded and never shown.
+        if packet.size and not packet.is_discard:
             tallies[packet.stream_index].add(packet.pts, packet.dts, packet.duration)
             tallies[packet.stream_index].mark(packet.is_keyframe, packet.is_corrupt)
     return {index: tally.timing() for index, tally in tallies.items() if tally.times}

@@ -148,15 +148,20 @@ def _pinned(request: httpx.Request, target: Target, address: str) -> httpx.Reque
     )
 
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
 def _host_and_port(url: str | httpx.URL) -> tuple[str, int]:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise _refused_form() from error
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
+    if parsed.scheme not in _DEFAULT_PORTS or not parsed.host or parsed.userinfo:
         raise _refused_form()
-    host = parsed.raw_host.decode("ascii").strip("[]")
-    return host, parsed.port or (443 if parsed.scheme == "https" else 80)
+    port = parsed.port if parsed.port is not None else _DEFAULT_PORTS[parsed.scheme]
+    if not 0 < port < 65_536:
+        raise _refused_form()
+    return parsed.raw_host.decode("ascii").strip("[]"), port
 
 
 def _is_allowed(host: str, port: int, allowed_hosts: Collection[str]) -> bool:

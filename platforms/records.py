@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-from platforms.story import AiLabel, MediaKind, Story, StoryFile, StoryMedia, StoryRendition
+from platforms.story import MediaKind, Story, StoryFile, StoryMedia, StoryRendition
 from states.content import AssetRef, Content
 
 _MEDIA_KINDS = ("video", "audio", "still")
@@ -60,7 +60,7 @@ def story_from(record: StoryRecord) -> Story:
         language=content.language,
         tags=content.tags,
         # Undeclared cannot pass sign-off; a draft that is only checked counts as declared "none".
-        ai_label=cast(AiLabel, "none" if content.ai_label == "undeclared" else content.ai_label),
+        ai_label="none" if content.ai_label == "undeclared" else content.ai_label,
         published_at=record.published_at,
         updated_at=record.updated_at,
         media=tuple(_media(record, asset) for asset in content.assets if _is_media(record, asset)),

@@ -175,8 +175,8 @@ async def _excerpt(response: httpx.Response) -> str:
             kept += chunk[: KEPT_RESPONSE_BYTES - len(kept)]
             if len(kept) >= KEPT_RESPONSE_BYTES:
                 break
-    except httpx.TransportError:
-        return kept.decode(errors="replace")  # the status line is known; that is enough
+    except (httpx.TransportError, httpx.StreamError):
+        kept += b" ..."  # cut off, or read before; the status line is known, and that is enough
     return kept.decode(errors="replace")
 
 

@@ -101,11 +101,29 @@ def _writing() -> list[Move]:
             (Effect.INTAKE,),
         )
     )
-    received = (Event.INTAKE_PASSED, State.RECEIVED, State.RECEIVED, _SYSTEM)
+    received = (Event.INTAKE_PASSED, State.RECEIVED, State.RECEIVED, _SYSTEM, ("sees_current_revision",))
     rows.append(Move(*received, when=("is_ordinary",)))
     rows.append(Move(*received, effects=(Effect.RENDER,), when=("is_fast_track",)))
-    rows.append(Move(Event.INTAKE_REFUSED, State.RECEIVED, State.RETURNED, _SYSTEM, when=("not_live",)))
-    rows.append(Move(Event.INTAKE_REFUSED, State.RECEIVED, State.CORRECTING, _SYSTEM, when=("is_live",)))
+    rows.append(
+        Move(
+            Event.INTAKE_REFUSED,
+            State.RECEIVED,
+            State.RETURNED,
+            _SYSTEM,
+            ("sees_current_revision",),
+            when=("not_live",),
+        )
+    )
+    rows.append(
+        Move(
+            Event.INTAKE_REFUSED,
+            State.RECEIVED,
+            State.CORRECTING,
+            _SYSTEM,
+            ("sees_current_revision",),
+            when=("is_live",),
+        )
+    )
     return rows
 
 
@@ -185,7 +203,7 @@ def _leaving() -> list[Move]:
 def _reporting() -> list[Move]:
     """Facts that the flows report; only the first confirmed delivery moves the item."""
     rows = [
-        Move(event, state, state, _SYSTEM)
+        Move(event, state, state, _SYSTEM, ("sees_current_revision",))
         for event in (Event.MEDIA_READY, Event.MEDIA_FAILED)
         for state in (State.RECEIVED, *REVIEWS, State.HELD)
     ]

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,6 +13,21 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 def engine_url(database_url: str) -> str:
     """The address for SQLAlchemy's asyncpg dialect, from a plain `postgresql://…` one."""
     return make_url(database_url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
+# PostgreSQL manual, appendix A: lost connections, a server that starts or stops, no connection left,
+# and transactions that were given up for the sake of others.
+_PASSING = ("08", "57P", "53300", "40001", "40P01")
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database could not do the work now and may do it later; nothing was written."""
+    if isinstance(error, OSError | PoolTimeout):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    sqlstate = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return isinstance(sqlstate, str) and sqlstate.startswith(_PASSING)
 
 
 class Database:

@@ -1,5 +1,6 @@
 """What follows from a move, written with it: outbox rows, and the deliveries of a sign-off or a retraction."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -21,8 +22,12 @@ async def write_effects(
         await _plan_deliveries(session, loaded, at)
     if Effect.RETRACT in effects:
         await cancel_pending(session, loaded.row.id, at)
-    urgency = 0 if loaded.row.is_fast_track else 1
-    return tuple([await enqueue(session, effect, loaded.row.id, urgency=urgency) for effect in effects])
+    row = loaded.row
+    payload = {"revision_number": row.revision_number, "revision_sha256": row.revision_sha256}
+    urgency = 0 if row.is_fast_track else 1
+    return tuple(
+        [await enqueue(session, effect, row.id, payload=payload, urgency=urgency) for effect in effects]
+    )
 
 
 async def enqueue(
@@ -30,13 +35,15 @@ async def enqueue(
     effect: Effect,
     submission_id: UUID,
     *,
-    payload: dict[str, object] | None = None,
+    payload: Mapping[str, object] | None = None,
     urgency: int = 1,
 ) -> int:
     """Write one outbox row; returns its id. A trigger wakes the dispatcher at commit."""
     statement = (
         insert(OutboxRow)
-        .values(effect=effect.value, submission_id=submission_id, payload=payload or {}, urgency=urgency)
+        .values(
+            effect=effect.value, submission_id=submission_id, payload=dict(payload or {}), urgency=urgency
+        )
         .returning(col(OutboxRow.id))
     )
     return int((await session.exec(statement)).scalar_one())

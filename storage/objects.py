@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import urllib3
 from minio import Minio
@@ -227,3 +228,13 @@ def _readable_by_all(bucket: str) -> str:
         "Resource": [f"arn:aws:s3:::{bucket}/*"],
     }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+async def probe_store(settings: Settings) -> None:
+    """Write, read and remove a small object in every bucket. Raises StoreUnavailable or NotFound."""
+    objects, key = Objects(settings), f"probe/{uuid4()}"
+    for bucket in BUCKETS:
+        await objects.put_bytes(bucket, key, b"probe", "text/plain")
+        if await objects.read(bucket, key) != b"probe":
+            raise StoreUnavailable(f"bucket {bucket} gives back other bytes than were written")
+        await objects.remove(bucket, key)

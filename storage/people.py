@@ -7,7 +7,7 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import delete, update
+from sqlalchemy import bindparam, delete, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -101,6 +101,26 @@ async def person_by_token(session: AsyncSession, token: str) -> Person | None:
         )
     )
     return (await session.exec(statement)).first()
+
+
+async def actor_by_token(session: AsyncSession, token: str) -> Actor | None:
+    """As `person_by_token`, but only what `states` asks for: every request does this."""
+    found = (await session.exec(_ACTOR, params={"token": _token_sha256(token)})).first()
+    if found is None:
+        return None
+    person_id, roles, columns = found
+    return Actor(str(person_id), frozenset(Role(role) for role in roles), frozenset(columns))
+
+
+_ACTOR = (
+    select(col(Person.id), col(Person.roles), col(Person.columns))
+    .join(SignIn, col(SignIn.person_id) == col(Person.id))
+    .where(
+        col(SignIn.token_sha256) == bindparam("token"),
+        col(SignIn.expires_at) > func.now(),
+        col(Person.is_active).is_(True),
+    )
+)
 
 
 async def close_sign_in(session: AsyncSession, token: str) -> None:

@@ -3,11 +3,21 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
 
 STACK_FILE = "stack.env"
+
+
+class SettingMissing(RuntimeError):
+    """A setting that this command needs is not there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} 未设置：请先运行 sanshen up，或设置该环境变量。 "
+            f"{name} is not set: start `sanshen up` first, or set it in the environment."
+        )
 
 
 class Settings(BaseSettings):
@@ -55,9 +65,15 @@ class Settings(BaseSettings):
     max_attempts: int = Field(6, description="Attempts of one piece of work before a person is told.")
     session_hours: int = Field(12, description="Hours that a sign-in lasts.")
     upload_max_bytes: int = Field(50 * 10**9, description="Largest file that can be sent in.")
+    demo_port: int = Field(8095, description="Port of the demo's webhook receiver.")
     allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts in private networks that a webhook may call."
     )
+
+    @field_validator("allowed_private_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(
@@ -72,3 +88,20 @@ class Settings(BaseSettings):
         home = init_settings().get("home") or env_settings().get("home") or ".sanshen"
         stack = DotEnvSettingsSource(settings_cls, env_file=Path(str(home)) / STACK_FILE)
         return init_settings, env_settings, stack
+
+    @property
+    def reader_url(self) -> str:
+        """Where readers find story pages and feeds, without a slash at the end."""
+        return (self.site_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def reader_media_url(self) -> str:
+        """Where readers find the public bucket, without a slash at the end."""
+        store = self.s3_endpoint or f"http://127.0.0.1:{self.s3_port}"
+        return (self.media_url or f"{store.rstrip('/')}/public").rstrip("/")
+
+    def require_database_url(self) -> str:
+        """The address of the database. Raises SettingMissing when nothing says where it is."""
+        if self.database_url is None:
+            raise SettingMissing("SANSHEN_DATABASE_URL")
+        return self.database_url

@@ -1,8 +1,6 @@
 """Which servers are given from outside, which are ours, and how other processes learn of them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
@@ -70,11 +68,6 @@ def as_environment(settings: Settings) -> dict[str, str]:
         if value is not None and value != field.default:
             variables[str(field.validation_alias or f"SANSHEN_{name.upper()}")] = _as_text(value)
     return variables
-
-
-def stack_file_values(home: Path) -> Mapping[str, str | None]:
-    """What stands in `<home>/stack.env`; empty without one."""
-    return dotenv_values(home / STACK_FILE)
 
 
 def _as_text(value: object) -> str:

@@ -41,6 +41,19 @@ def hold_home(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def supervisor_of(home: Path) -> int | None:
+    """The process that holds this home as its supervisor, or None."""
+    lock = home / "run" / "supervisor.lock"
+    if not lock.exists():
+        return None
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(file.read().strip() or 0)
+    return None
+
+
 def write_private(path: Path, content: str) -> None:
     """Put a file in place whole, on disk, and readable by its owner only."""
     draft = path.with_name(f".{path.name}.new")

@@ -103,7 +103,9 @@ class Keeper:
                 self._cap_log()
                 silent_since = None if await self._is_ready() else silent_since or time.monotonic()
                 if silent_since and time.monotonic() - silent_since > SILENT_AFTER_S:
-                    return Text(zh=f"已 {SILENT_AFTER_S:.0f} 秒没有应答", en=f"silent for {SILENT_AFTER_S:.0f} s")
+                    return Text(
+                        zh=f"已 {SILENT_AFTER_S:.0f} 秒没有应答", en=f"silent for {SILENT_AFTER_S:.0f} s"
+                    )
         finally:
             ended.cancel()
         return _how_it_ended(self._process.returncode)

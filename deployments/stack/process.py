@@ -18,18 +18,26 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def die_with_parent(sig: signal.Signals) -> Callable[[], None] | None:
-    """For `preexec_fn`: the kernel sends `sig` when the parent dies, even by kill -9; None outside Linux."""
-    libc = _LIBC
-    if libc is None:
+    """For `preexec_fn` of a child that we start: it gets `sig` when we die. None outside Linux.
+
+    Call it in the parent; a process that is already a child uses `follow_parent`.
+    """
+    if _LIBC is None:
         return None
     parent = os.getpid()
 
     def before_exec() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(sig))
+        follow_parent(sig)
         if os.getppid() != parent:  # it died in between
             os._exit(1)
 
     return before_exec
+
+
+def follow_parent(sig: signal.Signals) -> None:
+    """In a forked child: the kernel sends `sig` when the parent dies, even by kill -9; nothing outside Linux."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(sig))
 
 
 def child_environment(extra: Mapping[str, str], home: Path) -> dict[str, str]:

@@ -71,7 +71,9 @@ def _wait_until_ready(cluster: Cluster, server: subprocess.Popen[bytes], log: Pa
     while not postgres.is_answering(cluster):
         if server.poll() is not None or time.monotonic() > deadline:
             tail = log.read_text(errors="replace")[-800:]
-            raise PartFailed(Text(zh=f"PostgreSQL 未能启动：\n{tail}", en=f"PostgreSQL did not start:\n{tail}"))
+            raise PartFailed(
+                Text(zh=f"PostgreSQL 未能启动：\n{tail}", en=f"PostgreSQL did not start:\n{tail}")
+            )
         time.sleep(0.05)
 
 

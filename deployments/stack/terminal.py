@@ -10,7 +10,7 @@ from deployments.stack.parts import Item
 from states.text import Language, Text
 
 
-def language() -> Language:
+def reader_language() -> Language:
     """The language of the terminal: Chinese where LC_ALL or LANG begins with zh, else English."""
     return "zh" if (os.environ.get("LC_ALL") or os.environ.get("LANG", "")).startswith("zh") else "en"
 
@@ -20,7 +20,7 @@ class Terminal:
 
     def __init__(self, console: Console | None = None, shown_language: Language | None = None) -> None:
         self._console = console or Console(highlight=False)
-        self._language = shown_language or language()
+        self._language = shown_language or reader_language()
         self._waiting: dict[str, str] = {}
         self._status: Status | None = None
 
@@ -33,7 +33,9 @@ class Terminal:
         """One line: it is up, where, and after how long."""
         label = self._waiting.pop(item.name, None) or item.label.in_language(self._language)
         url = getattr(item, "url", None) or ""
-        line = f"[green]✓[/] {escape(label)}  [cyan]{escape(url)}[/]" if url else f"[green]✓[/] {escape(label)}"
+        line = (
+            f"[green]✓[/] {escape(label)}  [cyan]{escape(url)}[/]" if url else f"[green]✓[/] {escape(label)}"
+        )
         self._console.print(f"{line}  [dim]{seconds:.1f} s[/]", soft_wrap=True)
         self._show_waiting()
 
@@ -48,7 +50,9 @@ class Terminal:
     def fail(self, text: Text) -> None:
         """Why it does not go on, and what to do."""
         self.rest()
-        self._console.print(f"✗ {text.in_language(self._language)}", style="red", markup=False, soft_wrap=True)
+        self._console.print(
+            f"✗ {text.in_language(self._language)}", style="red", markup=False, soft_wrap=True
+        )
 
     def rest(self) -> None:
         """Take the line of waiting away."""

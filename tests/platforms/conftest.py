@@ -53,6 +53,18 @@ class FakeTools:
         self.copies[key] = object_key
 
 
+class Unread(httpx.MockTransport):
+    """MockTransport whose answers still have to be read, as those of a network."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await super().handle_async_request(request)
+        if not answer.is_stream_consumed:
+            return answer
+        return httpx.Response(
+            answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content)
+        )
+
+
 def _file(profile: str, role: str, name: str, media_type: str, size_bytes: int = 1000) -> StoryFile:
     return StoryFile(role, name, f"renditions/{profile}/{name}", media_type, size_bytes, "ab" * 32)
 
@@ -115,7 +127,7 @@ def story() -> Story:
         revision_sha256="cd" * 32,
         title="洪水围村一夜，三百人全部转移",
         digest="22 日凌晨，白龙江水位超警戒线，三百余名群众连夜转移，无人员伤亡。",
-        body="22 日零时，白龙江水位超过警戒线。\n\n消防员划着冲锋舟逐户敲门。\n到天亮时，全村都已转移。\n\n安置点备好了热水。",
+        body="22 日零时，水位超过警戒线。\n\n消防员逐户敲门。\n到天亮时，全村都已转移。\n\n安置点备好了热水。",
         byline="通讯员 王小川",
         column="本地要闻",
         tags=("防汛", "白龙江"),
@@ -170,7 +182,7 @@ async def make_tools() -> AsyncIterator[Callable[..., FakeTools]]:
     clients: list[httpx.AsyncClient] = []
 
     def make(handler: Callable[[httpx.Request], Any] | None = None) -> FakeTools:
-        transport = httpx.MockTransport(handler or (lambda request: httpx.Response(500)))
+        transport = Unread(handler or (lambda request: httpx.Response(500)))
         clients.append(httpx.AsyncClient(transport=transport))
         return FakeTools(clients[-1])
 

@@ -43,8 +43,9 @@ async def test_publish_signs_the_bytes_it_sends(make_tools, story, destination):
 
 
 def test_signature_is_what_the_documents_say():
-    # echo -n '17.{}' | openssl dgst -sha256 -hmac key
-    assert sign("key", "17", b"{}") == "v1=" + __import__("hmac").new(b"key", b"17.{}", "sha256").hexdigest()
+    # printf '17.{}' | openssl dgst -sha256 -hmac key
+    expected = "e66392eac42eafc68c35a01c712811e016386c12456975fc3af80c9268568e3a"
+    assert sign("key", "17", b"{}") == f"v1={expected}"
 
 
 @pytest.mark.parametrize(
@@ -177,15 +178,11 @@ async def test_publish_stops_reading_an_answer_without_end(make_tools, story, de
     assert len(read) <= 3
 
 
-@pytest.mark.parametrize(
-    "change", [{"settings": {}}, {"secret": None}, {"secret": ""}, {"settings": {"url": "http://[x"}}]
-)
+@pytest.mark.parametrize("change", [{"settings": {}}, {"secret": None}, {"secret": ""}])
 async def test_publish_without_address_or_secret_is_refused(make_tools, story, destination, change):
     outcome = await publish(make_tools, story, replace(destination, **change), lambda r: httpx.Response(200))
-    if change.get("settings", {}).get("url"):
-        assert isinstance(outcome, Refused)
-    else:
-        assert "administrator" in outcome.text.en
+    assert isinstance(outcome, Refused)
+    assert "administrator" in outcome.text.en
 
 
 @pytest.mark.parametrize(("error", "kind"), [(AddressRefused, Refused), (NameNotResolved, TryLater)])

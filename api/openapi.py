@@ -1,0 +1,93 @@
+"""How the routes describe themselves: their problems, and the whole document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.answers import PROBLEM_TYPE
+from api.problems import KINDS
+from api.schemas.problem import Problem
+
+API = "/api/v1"
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_ALWAYS = ("internal-error", "database-unavailable")
+_SIGNED_IN = ("unauthenticated",)
+
+TAGS = [
+    {"name": "sign-in", "description": "登录与退出 · sign in and out"},
+    {"name": "people", "description": "人员（管理员）· people, for administrators"},
+    {"name": "destinations", "description": "发布渠道 · configured accounts on platforms"},
+    {"name": "submissions", "description": "稿件：撰写、送审、审核 · write, send in, review"},
+    {"name": "record", "description": "留痕：历史、版本、成品、分发 · what is on record"},
+    {"name": "uploads", "description": "素材分片上传 · files, in parts, straight to the object store"},
+    {"name": "deliveries", "description": "分发的确认、重试、取消 · confirm, retry, cancel"},
+    {"name": "readers", "description": "面向读者：订阅源与稿件页 · feeds and pages, no sign-in"},
+    {"name": "health", "description": "运行状态 · is it up"},
+]
+_DESCRIPTION = """
+Every multimedia submission goes through three reviews by three people, and out to each platform at most once.
+
+Errors are problem documents (RFC 9457) with a stable `type`; `detail` follows `Accept-Language` (Chinese
+unless English ranks higher), `detail_zh` and `detail_en` are always both there. Sign in with
+`POST /api/v1/sessions` and send the token as `Authorization: Bearer …`. What you may not see is answered as
+if it were not there. Addresses of files can be read for one hour.
+""".strip()
+
+
+def problems(*slugs: str, is_open: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of a route: those named, and those that every route can give."""
+    wanted = (*slugs, *(() if is_open else _SIGNED_IN), *_ALWAYS)
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for slug in wanted:
+        kind = KINDS[slug]
+        known = by_status.setdefault(kind.status, _response())
+        known["description"] += (" · " if known["description"] else "") + f"`{kind.type}` {kind.title.en}"
+        known["content"][PROBLEM_TYPE]["examples"][slug] = {"value": _example(slug)}
+    return by_status
+
+
+def _response() -> dict[str, Any]:
+    return {"description": "", "content": {PROBLEM_TYPE: {"schema": _SCHEMA, "examples": {}}}}
+
+
+def _example(slug: str) -> dict[str, Any]:
+    kind = KINDS[slug]
+    return {
+        "type": kind.type,
+        "title": kind.title.zh,
+        "status": kind.status,
+        "detail": kind.title.zh,
+        "detail_zh": kind.title.zh,
+        "detail_en": kind.title.en,
+        "instance": "/api/v1/…",
+        "request_id": "9f0c5c7e3b1f4b8f8f7a5d1c2e3f4a5b",
+    }
+
+
+def describe_with_problems(app: FastAPI) -> None:
+    """Make the app's OpenAPI document include the problem schema; it is built once, when first asked for."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=_DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schema: Mapping[str, Any] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= dict(schema.get("$defs", {}))
+    schemas["Problem"] = {name: value for name, value in schema.items() if name != "$defs"}
+    return document

@@ -1,0 +1,194 @@
+"""Submissions: what is written, what a list shows, what a page shows."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from api.schemas.base import Body, Line, Name, PersonRef, Sha256, Shown, TextShown, Words, refuse
+from api.schemas.destinations import Slug
+from states.content import AiLabel, AssetRef, Content
+
+_EXAMPLE = {
+    "title": "村口新桥通车 两岸往来更近",
+    "digest": "青川村新桥昨日通车，村民过河由四十分钟缩短为五分钟。",
+    "body": "11月21日上午，青川村新桥正式通车。\n\n“以前绕路要四十分钟。”村民王大爷说。",
+    "byline": "通讯员 张伟",
+    "column": "要闻",
+    "tags": ["民生", "交通"],
+    "ai_label": "none",
+    "destinations": ["app"],
+}
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise refuse("有重复项，请删除。", "Something is listed twice; remove it.")
+    return values
+
+
+Tag = Annotated[Line, Field(min_length=1, max_length=40)]
+
+
+class ContentFields(Body):
+    """The words of a submission. Plain text; paragraphs are separated by an empty line."""
+
+    title: Line = Field("", max_length=200)
+    digest: Words = Field("", max_length=1000)
+    body: Words = Field("", max_length=200_000)
+    byline: Line = Field("", max_length=200)
+    column: Name | None = None
+    language: str = Field("zh-CN", max_length=35, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    tags: Annotated[list[Tag], AfterValidator(_distinct)] = Field(default_factory=list, max_length=20)
+    ai_label: AiLabel = "undeclared"
+    destinations: Annotated[list[Slug], AfterValidator(_distinct)] = Field(
+        default_factory=list, max_length=50
+    )
+    correction_note: Words = Field("", max_length=1000)
+
+
+class NewSubmission(ContentFields):
+    """A new draft. Everything can be left out and filled in later."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+    is_fast_track: bool = Field(False, description="绿色通道: shorter waits, the same three reviews.")
+
+
+class AssetEntry(Body):
+    """One file that the submission already has. Without a caption it keeps the one it has."""
+
+    sha256: Sha256
+    caption: Words | None = Field(None, max_length=1000)
+
+
+class SubmissionPatch(ContentFields):
+    """Fields to change; those left out stay as they are. `assets` reorders, captions and removes files."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"title": "新桥通车 过河只需五分钟", "tags": ["民生"]},
+                {"assets": [{"sha256": "0" * 64, "caption": "通车现场"}]},
+            ]
+        }
+    )
+    assets: list[AssetEntry] = Field(default_factory=list, max_length=200)
+
+
+class Standing(Shown):
+    """Where a submission stands after a change; the version is also in the ETag."""
+
+    id: UUID
+    version: int
+    state: str
+    revision_number: int
+    revision_sha256: str
+
+
+class SubmissionLine(Standing):
+    """One line of a list."""
+
+    title: str
+    column: str | None
+    is_fast_track: bool
+    author: PersonRef
+    claimed_by: PersonRef | None
+    live_revision_number: int | None
+    created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None
+
+
+class SubmissionPage(Shown):
+    """One page of a list; `next` is the cursor of the page behind it."""
+
+    items: list[SubmissionLine]
+    next: str | None
+
+
+class AssetLinks(Shown):
+    """Addresses that can be read for one hour; what is not made is null."""
+
+    original: str
+    preview: str | None = None
+    poster: str | None = None
+    thumbnail: str | None = None
+
+
+class Finding(Shown):
+    """Something about a file that a reviewer should know."""
+
+    code: str
+    zh: str
+    en: str
+    at_s: float | None = None
+
+
+class AssetShown(Shown):
+    """A file of the current revision, with what intake made of it."""
+
+    sha256: str
+    filename: str
+    caption: str
+    size_bytes: int
+    intake: str = Field(description="waiting, passed or refused")
+    kind: str | None
+    media_type: str | None
+    refusal: Finding | None
+    findings: list[Finding]
+    links: AssetLinks
+
+
+class DestinationProblem(Shown):
+    """Why a chosen destination would turn the submission away."""
+
+    destination: str
+    code: str
+    text: TextShown
+    limit: int | None = None
+    source: str = ""
+
+
+class SubmissionShown(SubmissionLine):
+    """A submission, whole."""
+
+    content: dict[str, object] = Field(description="The current revision, as it is hashed.")
+    is_intake_done: bool
+    last_editor: PersonRef
+    allowed_events: list[str] = Field(description="What you could do now; `edit` is done by PATCH.")
+    assets: list[AssetShown]
+    problems: list[DestinationProblem]
+    links: dict[str, str] = Field(description="`prefect_runs` for staff, `story` once readers see it.")
+
+
+def merged(content: Content, patch: SubmissionPatch) -> Content:
+    """The content with the patch's words in it; its assets are not touched here."""
+    given = {name: getattr(patch, name) for name in patch.model_fields_set if name != "assets"}
+    return Content(**{**_parts(content), **_frozen(given)})
+
+
+def new_content(draft: NewSubmission) -> Content:
+    """The first content of a submission."""
+    return Content(**_frozen(draft.model_dump(exclude={"is_fast_track"})))
+
+
+def _parts(content: Content) -> dict[str, object]:
+    return {name: getattr(content, name) for name in Content.__dataclass_fields__}
+
+
+def _frozen(fields: dict[str, object]) -> dict[str, object]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+
+
+def arranged(assets: tuple[AssetRef, ...], wanted: list[AssetEntry]) -> tuple[AssetRef, ...]:
+    """The wanted files in the wanted order. KeyError with the sha256 that the submission does not have."""
+    known = {asset.sha256: asset for asset in assets}
+    return tuple(
+        AssetRef(
+            entry.sha256,
+            known[entry.sha256].filename,
+            known[entry.sha256].caption if entry.caption is None else entry.caption,
+        )
+        for entry in wanted
+    )

@@ -1,0 +1,27 @@
+"""The child of the warm worker: one process, one flow run."""
+
+import asyncio
+import os
+import signal
+from typing import Any, cast
+
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun
+from prefect.flow_engine import run_flow
+from prefect.utilities.importtools import import_object
+
+from deployments.stack.process import follow_parent
+
+
+def run_child(run: dict[str, Any], entrypoint: str) -> None:
+    """Execute one flow run to its end. Its failure is a state in Prefect, not an exit status."""
+    os.setpgid(0, 0)  # so that the run and all it starts can be ended together
+    follow_parent(signal.SIGKILL)  # the forkserver ends with the worker, and we with it
+    flow_run = FlowRun.model_validate(run)
+    flow = cast("Flow[..., Any]", import_object(entrypoint))
+    asyncio.run(_run(flow, flow_run))
+
+
+async def _run(flow: "Flow[..., Any]", flow_run: FlowRun) -> None:
+    parameters = flow.validate_parameters(flow_run.parameters)
+    await cast(Any, run_flow(flow, flow_run=flow_run, parameters=parameters, return_type="state"))

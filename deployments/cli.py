@@ -1,0 +1,188 @@
+"""The command `sanshen`: one door to everything that is started or asked from a terminal."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from states.roles import Role
+from storage.settings import SettingMissing, Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="三审：新闻稿件的三审与分发引擎。 Sanshen: three reviews, every platform, one record.",
+)
+user_app = typer.Typer(no_args_is_help=True, help="人员管理。 People.")
+app.add_typer(user_app, name="user")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except SettingMissing as error:
+        sys.exit(str(error))
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        return None
+
+
+def _logging() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@app.command()
+def up(
+    demo: Annotated[
+        bool, typer.Option(help="首次启动时运行演示。 Run the demo when this home has none yet.")
+    ] = False,
+    exit_after: Annotated[
+        bool,
+        typer.Option("--exit-after", help="就绪（及演示）后即停止。 Stop when ready, and after the demo."),
+    ] = False,
+) -> None:
+    """启动本机全套服务，按 Ctrl-C 停止。 Start everything on this machine; Ctrl-C stops it."""
+    from deployments.demo import demo_once
+    from deployments.preparations import PREPARATIONS
+    from deployments.stack.assemble import run_stack
+
+    status = _run(run_stack(Settings(), PREPARATIONS, demo_once if demo else None, exit_after=exit_after))
+    sys.exit(status or 0)
+
+
+@app.command()
+def api() -> None:
+    """运行接口服务。 Run the API (part of `sanshen up`)."""
+    import uvicorn
+
+    settings = _settings()
+    uvicorn.run(
+        "api.app:app",
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+        proxy_headers=False,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """运行处理进程，可在多台主机上运行。 Run a worker; any number, on any host."""
+    settings = _settings()
+    from deployments.worker import work
+
+    _logging()
+    _run(work(settings))
+
+
+@app.command()
+def dispatch() -> None:
+    """运行派发进程。 Run the dispatcher: it hands work to Prefect and finds runs that died."""
+    settings = _settings()
+    from flows.dispatcher import dispatch as run_dispatcher
+
+    _logging()
+    _run(run_dispatcher(settings))
+
+
+@app.command()
+def deploy() -> None:
+    """向 Prefect 登记工作池与部署，可重复执行。 Register pool and deployments with Prefect; may be repeated."""
+    settings = _settings()
+    from deployments.register import register
+
+    _run(register(settings))
+
+
+@app.command()
+def migrate() -> None:
+    """升级数据库结构。 Bring the database to the current schema."""
+    from storage.migrations import upgrade
+
+    upgrade(_settings().require_database_url())
+
+
+@app.command()
+def demo() -> None:
+    """在运行中的服务上走完一篇演示稿件。 Take one demo story through the running stack."""
+    from deployments.demo import run_demo
+
+    _run(run_demo(_settings()))
+
+
+@app.command()
+def doctor() -> None:
+    """检查各部件，并说明如何修复。 Check every part and say how to mend what is missing."""
+    from deployments.doctor import examine
+    from deployments.stack.terminal import reader_language
+    from storage.objects import probe_store
+
+    language = reader_language()
+    checks = _run(examine(_settings(), probe_store))
+    for check in checks:
+        mark = "✓" if check.ok else "✗"
+        typer.echo(f"{mark} {check.name}: {check.text.in_language(language)}")
+        if not check.ok and check.mend is not None:
+            typer.echo(f"    → {check.mend.in_language(language)}")
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+@user_app.command("add")
+def user_add(
+    username: str,
+    display_name: Annotated[str, typer.Option(help="姓名。 The name shown.")],
+    role: Annotated[list[Role], typer.Option(help="角色，可多次。 A role; may be given again.")],
+    password_file: Annotated[
+        Path | None, typer.Option(help="从文件读取密码；否则询问。 Read it from a file instead of asking.")
+    ] = None,
+) -> None:
+    """新增人员。 Add a person."""
+    from deployments.people import add
+
+    password = (
+        password_file.read_text(encoding="utf-8").strip()
+        if password_file
+        else typer.prompt("密码 Password", hide_input=True, confirmation_prompt=True)
+    )
+    _run(add(_settings(), username, display_name, password, role))
+    typer.echo(f"已新增 added: {username}")
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """列出人员。 List the people."""
+    from deployments.people import everybody
+
+    for person in _run(everybody(_settings())):
+        state = "" if person.is_active else "（停用 closed）"
+        typer.echo(f"{person.username}\t{person.display_name}\t{', '.join(person.roles)}{state}")
+
+
+def _settings() -> Settings:
+    """The settings, with Prefect's own variables set: it reads them when it is imported, so call this first."""
+    settings = Settings()
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
+    if settings.prefect_api_url is not None:
+        os.environ.setdefault("PREFECT_API_URL", settings.prefect_api_url)
+    os.environ.setdefault("PREFECT_HOME", str(settings.home.resolve() / "prefect"))
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    return settings
+
+
+if __name__ == "__main__":
+    main()

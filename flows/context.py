@@ -1,0 +1,183 @@
+"""What one run works with: database, object store, settings, and the fence of its attempt.
+
+Every write goes through `Work.transaction`, which first makes sure that this attempt is still the current
+one: a worker that was paused and lost its lease can change nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from prefect.logging import get_run_logger
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from platforms.story import Site
+from states.item import Request
+from states.refusals import MoveRefused
+from states.roles import SYSTEM
+from states.submission import Event
+from storage import outbox
+from storage.advance import Change, advance
+from storage.database import Database
+from storage.errors import Conflict, LeaseLost
+from storage.objects import Objects
+from storage.outbox import Fence
+from storage.settings import Settings
+
+_CONFLICT_TRIES = 50
+_FIRST_DELAY_S = 2.0
+_LONGEST_DELAY_S = 300.0
+
+
+Also = Callable[[AsyncSession], Awaitable[None]]
+
+
+class NotYet(Exception):
+    """The work is not finished and not broken: run it again after `delay_s` seconds."""
+
+    def __init__(self, why: str, delay_s: float) -> None:
+        super().__init__(why)
+        self.delay_s = delay_s
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt at one piece of work."""
+
+    settings: Settings
+    db: Database
+    objects: Objects
+    fence: Fence
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether nobody will try again by itself after this attempt."""
+        return self.fence.attempt >= self.settings.max_attempts
+
+    @property
+    def site(self) -> Site:
+        """The newsroom as readers know it."""
+        return site_of(self.settings)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A unit of work that only the current attempt can commit. Raises LeaseLost."""
+        async with self.db.transaction() as session:
+            await outbox.hold(session, self.fence)
+            yield session
+
+    async def report(
+        self,
+        submission_id: UUID,
+        event: Event,
+        facts: Mapping[str, Any],
+        revision_sha256: str | None = None,
+        also: Also | None = None,
+    ) -> None:
+        """Tell the item a fact, with the write that it is about (`also`) in the same transaction.
+
+        A fact that the item has outgrown is dropped; its write stays. An editor may move the item at the
+        same moment; then both are done again.
+        """
+        request = Request(SYSTEM, revision_sha256=revision_sha256)
+        for _ in range(_CONFLICT_TRIES):
+            try:
+                async with self.transaction() as session:
+                    if also is not None:
+                        await also(session)
+                    await _tell(session, submission_id, event, request, Change(facts=facts))
+                return
+            except Conflict:
+                await asyncio.sleep(0.02)
+        raise Conflict(submission_id)
+
+
+async def _tell(
+    session: AsyncSession, submission_id: UUID, event: Event, request: Request, change: Change
+) -> None:
+    try:
+        await advance(session, submission_id, event, request, change)
+    except MoveRefused as refusal:  # refused before anything was written, so the transaction goes on
+        get_run_logger().info("%s no longer applies: %s", event.value, refusal)
+
+
+def site_of(settings: Settings) -> Site:
+    """The addresses at which readers find us, from the settings."""
+    return Site(settings.site_name, settings.reader_url, settings.reader_media_url)
+
+
+@asynccontextmanager
+async def working(outbox_id: int, attempt: int) -> AsyncIterator[Work]:
+    """Hold one attempt's lease from its beginning to its end, and settle the outbox row by how it ends.
+
+    Normal end: finished. NotYet: again after its delay. Any other error: again with a growing delay, or,
+    after the last attempt, given up with the reason. LeaseLost: somebody else has it; nothing is written.
+    """
+    settings = Settings()
+    fence = Fence(outbox_id, attempt)
+    db = Database(settings.require_database_url(), pool_size=4)
+    work = Work(settings, db, Objects(settings), fence)
+    try:
+        async with db.transaction() as session:
+            await outbox.extend(session, fence, settings.lease_s, is_running=True)
+        async with _kept_lease(work):
+            yield work
+        async with db.transaction() as session:
+            await outbox.finish(session, fence)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        await _settle_failure(work, error)
+        raise
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def _kept_lease(work: Work) -> AsyncIterator[None]:
+    """Renew the lease while the work goes on; cancel the work when it is lost."""
+    body = asyncio.current_task()
+    lost: list[LeaseLost] = []
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(work.settings.lease_s / 4)
+            try:
+                async with work.db.transaction() as session:
+                    await outbox.extend(session, work.fence, work.settings.lease_s, is_running=True)
+            except LeaseLost as error:
+                lost.append(error)
+                if body is not None:
+                    body.cancel()
+                return
+            except OSError:
+                continue  # the database is away for a moment; the lease outlasts three misses
+
+    renewal = asyncio.create_task(renew())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            raise lost[0] from None
+        raise
+    finally:
+        renewal.cancel()
+
+
+async def _settle_failure(work: Work, error: Exception) -> None:
+    why = f"{type(error).__name__}: {error}"
+    async with work.db.transaction() as session:
+        if isinstance(error, NotYet):
+            await outbox.retry_later(session, work.fence, str(error), error.delay_s)
+        elif work.is_last_attempt:
+            await outbox.give_up(session, work.fence, why)
+        else:
+            await outbox.retry_later(session, work.fence, why, backoff_s(work.fence.attempt))
+
+
+def backoff_s(attempt: int) -> float:
+    """Seconds to wait after the given attempt: 2, 4, 8 … up to five minutes."""
+    return float(min(_FIRST_DELAY_S * 2 ** (attempt - 1), _LONGEST_DELAY_S))

@@ -1,0 +1,180 @@
+"""The dispatcher: turns outbox rows into Prefect flow runs, and finds the runs that died.
+
+Woken by NOTIFY, with a slow poll behind it. Prefect's server may be away: rows wait, and are sent when it
+is back. Two dispatchers may run at once: rows are claimed with SKIP LOCKED and every write is fenced.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
+
+from flows.catalogue import CATALOGUE, item_tag
+from flows.context import backoff_s
+from flows.prefect_api import prefect_client
+from states.submission import Effect
+from storage import outbox
+from storage.database import Database
+from storage.errors import LeaseLost
+from storage.listening import WORKER_CHANNEL, listening, notify
+from storage.outbox import OUTBOX_CHANNEL, Fence
+from storage.settings import Settings
+from storage.tables import OutboxRow, Submission
+
+_BATCH = 50
+_SLOWEST_POLL_S = 2.0
+_LOG = logging.getLogger("sanshen.dispatcher")
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """One dispatcher process; `run` goes on until it is cancelled."""
+
+    settings: Settings
+    db: Database
+    client: PrefectClient
+    _deployments: dict[Effect, UUID] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Dispatch and reconcile until cancelled."""
+        async with listening(self.settings.require_database_url(), OUTBOX_CHANNEL) as wake:
+            while True:
+                try:
+                    await self.turn()
+                except (httpx.HTTPError, OSError) as error:
+                    _LOG.warning("waiting: %s", error or type(error).__name__)
+                await wake.wait(await self._pause_s())
+
+    async def turn(self) -> int:
+        """Start a run for every row that is due, and look after every lease that ran out; how many started."""
+        for row in await self._expired():
+            await self._reconcile(row)
+        return await self._start_due()
+
+    async def _pause_s(self) -> float:
+        try:
+            async with self.db.transaction() as session:
+                due_s = await outbox.next_due_in_s(session)
+        except OSError:
+            return _SLOWEST_POLL_S
+        return _SLOWEST_POLL_S if due_s is None else max(0.05, min(due_s, _SLOWEST_POLL_S))
+
+    async def _start_due(self) -> int:
+        started = 0
+        while True:
+            async with self.db.transaction() as session:
+                rows = await outbox.claim_due(session, _BATCH, self.settings.lease_s)
+            await asyncio.gather(*(self._start(row) for row in rows))
+            if rows:
+                await notify(self.db, WORKER_CHANNEL)
+            started += len(rows)
+            if len(rows) < _BATCH:
+                return started
+
+    async def _start(self, row: OutboxRow) -> None:
+        """Create the flow run of this attempt; created twice, it is the same run."""
+        entry, fence = CATALOGUE[Effect(row.effect)], _fence(row)
+        run = await self.client.create_flow_run_from_deployment(
+            await self._deployment_id(entry.effect),
+            name=await self._name(row),
+            parameters={
+                "submission_id": str(row.submission_id),
+                "outbox_id": fence.outbox_id,
+                "attempt": fence.attempt,
+            }
+            | {name: row.payload[name] for name in entry.takes},
+            idempotency_key=f"outbox:{fence.outbox_id}:{fence.attempt}",
+            tags=[item_tag(row.submission_id), entry.effect.value],
+        )
+        async with self.db.transaction() as session:
+            await outbox.attach_run(session, fence, run.id)
+
+    async def _name(self, row: OutboxRow) -> str:
+        """The run's name in words, for the operator's list."""
+        async with self.db.transaction() as session:
+            submission = await session.get(Submission, row.submission_id)
+        title = submission.title if submission else str(row.submission_id)
+        again = f" · 第 {row.attempt} 次" if row.attempt > 1 else ""
+        return f"{CATALOGUE[Effect(row.effect)].label.zh} · {title}{again}"
+
+    async def _deployment_id(self, effect: Effect) -> UUID:
+        if effect not in self._deployments:
+            found = await self.client.read_deployment_by_name(f"{effect.value}/{effect.value}")
+            self._deployments[effect] = found.id
+        return self._deployments[effect]
+
+    async def _expired(self) -> list[OutboxRow]:
+        async with self.db.transaction() as session:
+            return await outbox.expired(session)
+
+    async def _reconcile(self, row: OutboxRow) -> None:
+        """A lease ran out: the run waits in Prefect, was never created, or died. Nothing is decided twice."""
+        try:
+            run = await self._read_run(row)
+            if run is None:
+                await self._extend(row)
+                await self._start(row)
+            elif self._is_waiting(run):
+                await self._extend(row)
+            else:
+                await self._run_again(row, run)
+        except LeaseLost:
+            return  # another dispatcher, or the run itself, was faster
+
+    async def _read_run(self, row: OutboxRow) -> FlowRun | None:
+        if row.flow_run_id is None:
+            return None
+        try:
+            return await self.client.read_flow_run(row.flow_run_id)
+        except ObjectNotFound:
+            return None  # its creation was lost with the server; the idempotency key makes it anew
+
+    def _is_waiting(self, run: FlowRun) -> bool:
+        """Scheduled runs wait for a worker. One that stays Pending was taken by a worker that died."""
+        if run.state is None or run.state.type is StateType.SCHEDULED:
+            return True
+        age = datetime.now(UTC) - run.state.timestamp
+        return run.state.type is StateType.PENDING and age.total_seconds() < self.settings.lease_s
+
+    async def _extend(self, row: OutboxRow) -> None:
+        async with self.db.transaction() as session:
+            await outbox.extend(session, _fence(row), self.settings.lease_s, is_running=False)
+
+    async def _run_again(self, row: OutboxRow, run: FlowRun) -> None:
+        state = run.state
+        why = f"Prefect run {run.name} ended as {state.name if state else 'nothing'}, lease lost"
+        async with self.db.transaction() as session:
+            if state is not None and state.type in (StateType.CANCELLED, StateType.CANCELLING):
+                await outbox.give_up(session, _fence(row), f"cancelled in Prefect: {run.name}")
+            elif row.attempt >= self.settings.max_attempts:
+                await outbox.give_up(session, _fence(row), why)
+            else:
+                delay_s = 0.0 if row.attempt == 1 else backoff_s(row.attempt)
+                await outbox.retry_later(session, _fence(row), why, delay_s)
+        if state is not None and not state.is_final():
+            message = "The worker fell silent; Sanshen runs the work again."
+            await self.client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+        _LOG.warning("outbox %s attempt %s: %s", row.id, row.attempt, why)
+
+
+def _fence(row: OutboxRow) -> Fence:
+    if row.id is None:
+        raise ValueError("an outbox row without an id")
+    return Fence(row.id, row.attempt)
+
+
+async def dispatch(settings: Settings) -> None:
+    """Run one dispatcher until cancelled."""
+    db = Database(settings.require_database_url(), pool_size=10)
+    try:
+        async with prefect_client(settings) as client:
+            await Dispatcher(settings, db, client).run()
+    finally:
+        await db.close()

@@ -1,0 +1,177 @@
+"""Distribute: the signed revision is handed to each destination, at most once, each on its own."""
+
+import asyncio
+from uuid import UUID
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from flows.context import NotYet, Work, backoff_s, working
+from flows.tools import FlowTools
+from platforms.frame import Confirmed, HandedOff, Outcome, Refused, TryLater, Unknown
+from platforms.net import guarded_client
+from platforms.records import story_from
+from platforms.registry import PLATFORMS
+from platforms.story import Story
+from states.delivery import DeliveryMoveRefused, DeliveryState
+from states.submission import Event
+from states.text import Text
+from storage import renditions
+from storage.board import approvals_of
+from storage.deliveries import deliveries_of, move_delivery
+from storage.stories import story_record
+from storage.tables import Delivery, Destination
+
+_EVENT_OF = {
+    DeliveryState.CONFIRMED: Event.DELIVERY_CONFIRMED,
+    DeliveryState.HANDED_OFF: Event.DELIVERY_HANDED_OFF,
+    DeliveryState.REFUSED: Event.DELIVERY_REFUSED,
+    DeliveryState.UNKNOWN: Event.DELIVERY_UNKNOWN,
+}
+_WAITING = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
+
+
+class NotWhatWasSigned(Exception):
+    """The files differ from those that the final reviewer signed; nothing is handed over."""
+
+
+@flow(name="distribute", description="分发 · hand the signed revision to every destination, once")
+async def distribute(submission_id: UUID, revision_number: int, outbox_id: int, attempt: int) -> None:
+    """Hand one signed revision to every destination that waits for it."""
+    async with working(outbox_id, attempt) as work:
+        story = await _signed_story(work, submission_id, revision_number)
+        async with work.transaction() as session:
+            planned = await deliveries_of(session, submission_id)
+        waiting = [
+            (delivery, destination)
+            for delivery, destination in planned
+            if delivery.revision_number == revision_number and delivery.state in _WAITING
+        ]
+        outcomes = await asyncio.gather(
+            *(
+                deliver.with_options(task_run_name=f"{destination.name} · {story.title}")(
+                    work, story, delivery, destination
+                )
+                for delivery, destination in waiting
+            ),
+            return_exceptions=True,
+        )
+        _settle(work, outcomes)
+
+
+async def _signed_story(work: Work, submission_id: UUID, revision_number: int) -> Story:
+    """The story, after proof that content and files are the ones that were signed."""
+    async with work.transaction() as session:
+        record = await story_record(session, submission_id, revision_number)
+        made = await renditions.of_revision(session, submission_id, record.revision_sha256)
+        signed = [each for each in await approvals_of(session, submission_id) if each.stage == "final_review"]
+    manifest = renditions.manifest_sha256(made)
+    if not any(
+        (each.revision_sha256, each.manifest_sha256) == (record.revision_sha256, manifest) for each in signed
+    ):
+        raise NotWhatWasSigned(f"revision {revision_number} with manifest {manifest} has no sign-off")
+    return story_from(record)
+
+
+def _settle(work: Work, outcomes: list[Outcome | BaseException | None]) -> None:
+    """Raise what decides how the outbox row goes on; a delivery that can be tried again asks for the least wait."""
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    later = [each for each in outcomes if isinstance(each, TryLater)]
+    if later:
+        delay = max(backoff_s(work.fence.attempt), *(each.retry_after_s or 0 for each in later))
+        raise NotYet("; ".join(each.text.en for each in later), delay)
+
+
+@task(cache_policy=NO_CACHE)
+async def deliver(work: Work, story: Story, delivery: Delivery, destination: Destination) -> Outcome | None:
+    """One destination: `sending` is on disk before the call, the outcome after it."""
+    platform = PLATFORMS[destination.platform]
+    if delivery.state == DeliveryState.SENDING.value and not platform.is_idempotent:
+        # An earlier attempt died in the middle of the call, and this platform cannot be asked or repeated.
+        outcome: Outcome = Unknown(
+            Text(
+                "上次发送中断，无法确定平台是否已收到。请到平台核实后确认或重发。",
+                "The last attempt broke off in the middle; whether the platform has it is not known. "
+                "Look there, then confirm or send again.",
+            )
+        )
+    else:
+        if not await _begin_sending(work, delivery):
+            return None
+        outcome = await _publish(work, story, delivery, destination)
+    if isinstance(outcome, TryLater) and work.is_last_attempt:
+        outcome = Refused(outcome.text)
+    await _record(work, story, delivery, destination, outcome)
+    return outcome
+
+
+async def _begin_sending(work: Work, delivery: Delivery) -> bool:
+    if delivery.state == DeliveryState.SENDING.value:
+        return True
+    try:
+        async with work.transaction() as session:
+            seen = DeliveryState.PENDING
+            await move_delivery(session, delivery.id, DeliveryState.SENDING, seen=seen)
+    except DeliveryMoveRefused:
+        return False  # cancelled or retracted in between
+    return True
+
+
+async def _publish(work: Work, story: Story, delivery: Delivery, destination: Destination) -> Outcome:
+    platform = PLATFORMS[destination.platform]
+    async with guarded_client(work.settings.allowed_private_hosts) as http:
+        tools = FlowTools(work, http)
+        return await platform.publish(story, tools.config(destination), str(delivery.id), tools)
+
+
+async def _record(
+    work: Work, story: Story, delivery: Delivery, destination: Destination, outcome: Outcome
+) -> None:
+    state, values = _stored(outcome)
+
+    async def store(session: AsyncSession) -> None:
+        await move_delivery(session, delivery.id, state, seen=DeliveryState.SENDING, **values)
+
+    try:
+        if state is DeliveryState.PENDING:
+            async with work.transaction() as session:
+                await store(session)
+        else:
+            facts = _facts(story, delivery, destination, values)
+            await work.report(UUID(story.id), _EVENT_OF[state], facts, also=store)
+    except DeliveryMoveRefused:
+        return  # a retraction took it over while the call was out; that run takes it down
+
+
+def _facts(
+    story: Story, delivery: Delivery, destination: Destination, values: dict[str, object]
+) -> dict[str, object]:
+    return {
+        "delivery_id": str(delivery.id),
+        "destination": destination.id,
+        "revision_number": story.version,
+        "url": values.get("external_url"),
+        "message": values.get("message"),
+    }
+
+
+def _stored(outcome: Outcome) -> tuple[DeliveryState, dict[str, object]]:
+    """The state and the columns that an outcome leaves."""
+    match outcome:
+        case Confirmed(external_id, url):
+            return DeliveryState.CONFIRMED, {
+                "external_id": external_id,
+                "external_url": url,
+                "message": None,
+            }
+        case HandedOff(url, files):
+            return DeliveryState.HANDED_OFF, {"external_url": url, "files": dict(files), "message": None}
+        case Refused(text):
+            return DeliveryState.REFUSED, {"message": text.to_json()}
+        case TryLater(text):
+            return DeliveryState.PENDING, {"message": text.to_json()}
+        case Unknown(text):
+            return DeliveryState.UNKNOWN, {"message": text.to_json()}

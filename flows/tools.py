@@ -1,0 +1,57 @@
+"""The I/O that a platform is given: our object store and a guarded web client, nothing else."""
+
+from dataclasses import dataclass
+
+import httpx
+
+from flows.context import Work
+from platforms.frame import DestinationConfig
+from platforms.net import resolve_public
+from platforms.story import Site
+from storage.keys import PUBLIC, RENDITIONS
+from storage.tables import Destination
+
+
+@dataclass(frozen=True, slots=True)
+class FlowTools:
+    """`platforms.frame.Tools` over the object store."""
+
+    work: Work
+    http: httpx.AsyncClient
+
+    @property
+    def site(self) -> Site:
+        """The newsroom's public addresses."""
+        return self.work.site
+
+    def config(self, destination: Destination) -> DestinationConfig:
+        """The destination as its platform wants it."""
+        return DestinationConfig(destination.id, destination.name, destination.settings, destination.secret)
+
+    async def check_url(self, url: str) -> None:
+        """Raises `platforms.net.AddressError` where the address must not be called."""
+        await resolve_public(url, self.work.settings.allowed_private_hosts)
+
+    async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
+        """Copy a private rendition into the public bucket, inside the store."""
+        await self.work.objects.copy((RENDITIONS, object_key), (PUBLIC, public_name), media_type)
+
+    async def put_public(self, public_name: str, data: bytes, media_type: str) -> None:
+        """Write a small public object."""
+        await self.work.objects.put_bytes(PUBLIC, public_name, data, media_type)
+
+    async def remove_public(self, prefix: str) -> None:
+        """Remove every public object below the prefix."""
+        await self.work.objects.remove_prefix(PUBLIC, prefix)
+
+    async def read_object(self, key: str) -> bytes:
+        """The bytes of a small private object."""
+        return await self.work.objects.read(RENDITIONS, key)
+
+    async def put_private(self, key: str, data: bytes, media_type: str) -> None:
+        """Write a small private object."""
+        await self.work.objects.put_bytes(RENDITIONS, key, data, media_type)
+
+    async def copy_private(self, object_key: str, key: str) -> None:
+        """Copy a private object inside the store."""
+        await self.work.objects.copy((RENDITIONS, object_key), (RENDITIONS, key), "application/octet-stream")

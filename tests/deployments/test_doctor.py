@@ -1,0 +1,73 @@
+"""What the doctor finds on a machine without a running stack, and in outside servers that do not answer."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from deployments import doctor
+from deployments.doctor import Check, examine
+from states.text import Text
+from storage.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _without_slow_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SANSHEN_DATABASE_URL", "SANSHEN_S3_ENDPOINT", "PREFECT_API_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(
+        doctor, "_prefect_importable", lambda: Check("Prefect server", True, Text(zh="", en=""))
+    )
+
+
+async def refuse(settings: Settings) -> None:
+    raise PermissionError("InvalidAccessKeyId")
+
+
+def _by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def _settings(home: Path, **more: object) -> Settings:
+    # Ports that nobody has: what the tests look at is not whether 8000 is free here.
+    ports = {"port": 47311, "prefect_port": 47312, "s3_port": 47313}
+    return Settings(home=home, **{**ports, **more})  # type: ignore[arg-type]
+
+
+async def test_examine_before_the_first_start_is_well_and_changes_nothing(tmp_path: Path) -> None:
+    checks = await examine(_settings(tmp_path / "new"), refuse)
+    assert [check for check in checks if not check.ok] == []
+    assert {"postgres", "weed", "ffmpeg", "PyAV", "PostgreSQL", "S3", "Prefect"} <= set(_by_name(checks))
+    assert not (tmp_path / "new").exists()
+
+
+async def test_examine_with_a_taken_port_names_the_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        check = _by_name(await examine(_settings(tmp_path, prefect_port=taken), refuse))[
+            "SANSHEN_PREFECT_PORT"
+        ]
+    assert not check.ok
+    assert str(taken) in check.text.en
+    assert check.mend is not None
+
+
+async def test_examine_with_outside_servers_that_do_not_answer_says_how_to_mend(tmp_path: Path) -> None:
+    settings = _settings(
+        tmp_path,
+        database_url="postgresql://a:b@127.0.0.1:9/x",
+        s3_endpoint="http://127.0.0.1:9",
+        prefect_api_url="http://127.0.0.1:9/api",
+    )
+    found = _by_name(await examine(settings, refuse))
+    for name, setting in {
+        "PostgreSQL": "SANSHEN_DATABASE_URL",
+        "S3": "SANSHEN_S3_ENDPOINT",
+        "Prefect": "PREFECT_API_URL",
+    }.items():
+        check = found[name]
+        assert not check.ok
+        assert check.mend is not None
+        assert setting in check.mend.zh
+        assert setting in check.mend.en
+    assert "InvalidAccessKeyId" in found["S3"].text.en
