@@ -143,15 +143,27 @@ def problem_response(error: Exception, scope: Mapping[str, Any], accept_language
     """The answer for an error; what nobody foresaw is logged with the request's id."""
     problem = describe(error)
     request_id = str(scope.get("state", {}).get("request_id", ""))
-    if problem.kind.status >= 500:
-        trace = error if problem.kind.slug == "internal-error" else None
-        what = (scope.get("method"), problem.kind.slug, request_id, type(error).__name__)
-        _log.error("%s answered with %s (request %s): %s", *what, exc_info=trace)
+    log_failure(problem, error, scope)
     language = reader_language(accept_language)
     document = problem_document(problem, language, str(scope.get("path", "")), request_id)
     headers = {"Content-Language": "zh-CN" if language == "zh" else "en", "Vary": "Accept-Language"}
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
     return Response(body, problem.kind.status, headers | problem.headers, PROBLEM_TYPE)
+
+
+def log_failure(problem: ApiProblem, error: Exception, scope: Mapping[str, Any]) -> None:
+    """Log what is our fault, with the request's id; the trace only of what nobody foresaw."""
+    if problem.kind.status < 500:
+        return
+    trace = error if problem.kind.slug == "internal-error" else None
+    what = (
+        scope.get("method"),
+        scope.get("path"),
+        problem.kind.slug,
+        scope["state"]["request_id"],
+        type(error),
+    )
+    _log.error("%s %s: %s (request %s) %s", *what, exc_info=trace)
 
 
 async def _handle(request: Request, error: Exception) -> Response:

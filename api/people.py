@@ -5,7 +5,7 @@ from uuid import UUID
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from api.asking import ADMINISTRATORS, Asker, Unit, require
+from api.asking import ADMINISTRATORS, Asker, AskerApart, Held, Unit, require
 from api.openapi import API, problems
 from api.problems import ApiProblem
 from api.schemas.people import NewPerson, PersonShown
@@ -29,7 +29,7 @@ async def everybody(asker: Asker, unit: Unit) -> list[PersonShown]:
     summary="新增人员 · Add a person",
     responses=problems("role-missing", "already-exists", "invalid-request"),
 )
-async def add(new: NewPerson, asker: Asker, unit: Unit) -> PersonShown:
+async def add(new: NewPerson, asker: AskerApart, held: Held) -> PersonShown:
     """Add a person with a first password and their roles."""
     require(asker, ADMINISTRATORS, "add_person")
     person = Person(
@@ -39,7 +39,8 @@ async def add(new: NewPerson, asker: Asker, unit: Unit) -> PersonShown:
         roles=list(new.roles),
         columns=list(new.columns),
     )
-    return PersonShown.model_validate(await add_person(unit, person))
+    async with held.db.transaction() as session:
+        return PersonShown.model_validate(await add_person(session, person))
 
 
 @router.delete(

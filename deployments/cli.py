@@ -101,20 +101,12 @@ def dispatch() -> None:
 
 
 @app.command()
-def deploy() -> None:
-    """向 Prefect 登记工作池与部署，可重复执行。 Register pool and deployments with Prefect; may be repeated."""
+def prepare() -> None:
+    """准备外部服务：数据库结构、存储桶、部署，可重复执行。 Schema, buckets, deployments; may be repeated."""
     settings = _settings()
-    from deployments.register import register
+    from deployments.preparations import prepare_all
 
-    _run(register(settings))
-
-
-@app.command()
-def migrate() -> None:
-    """升级数据库结构。 Bring the database to the current schema."""
-    from storage.migrations import upgrade
-
-    upgrade(_settings().require_database_url())
+    _run(prepare_all(settings))
 
 
 @app.command()

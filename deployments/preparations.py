@@ -34,3 +34,9 @@ PREPARATIONS = (
         needed_by=("worker", "dispatch"),
     ),
 )
+
+
+async def prepare_all(settings: Settings) -> None:
+    """Every preparation, one after the other: for servers that `sanshen up` does not start."""
+    for preparation in PREPARATIONS:
+        await preparation.run(settings)

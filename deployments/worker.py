@@ -108,6 +108,13 @@ def warm_context() -> ForkServerContext:
     return context
 
 
+def warm_up() -> None:
+    """Start the forkserver and have it load the flows, so that the first run does not wait for that."""
+    first = warm_context().Process(target=os.getpid)
+    first.start()
+    first.join()
+
+
 async def _ended(child: ForkServerProcess) -> None:
     """Wait for the child's end without a thread: its sentinel becomes readable."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -133,6 +140,7 @@ async def work(settings: Settings) -> None:
     """Run one worker until cancelled: woken by the dispatcher, with a poll behind it."""
     name = f"{socket.gethostname()}-{os.getpid()}"
     worker = WarmWorker(work_pool_name=settings.prefect_work_pool, name=name, limit=settings.worker_limit)
+    await asyncio.to_thread(warm_up)
     async with listening(settings.require_database_url(), WORKER_CHANNEL) as wake:
         taking = asyncio.create_task(_take_when_woken(worker, wake))
         try:

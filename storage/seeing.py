@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from states.access import can_see
 from states.item import State
 from states.roles import Actor
+from states.submission import Event
 from storage.errors import NotFound
 from storage.items import LoadedItem, load_item
 from storage.tables import Submission
@@ -22,9 +23,11 @@ async def visible_submission(session: AsyncSession, submission_id: UUID, actor: 
     return row
 
 
-async def visible_item(session: AsyncSession, submission_id: UUID, actor: Actor) -> LoadedItem:
-    """The submission with its content, for every event. Raises NotFound as `visible_submission` does."""
-    loaded = await load_item(session, submission_id)
+async def visible_item(
+    session: AsyncSession, submission_id: UUID, actor: Actor, event: Event | None = None
+) -> LoadedItem:
+    """As `storage.items.load_item`, for somebody. Raises NotFound as `visible_submission` does."""
+    loaded = await load_item(session, submission_id, event)
     if not can_see(loaded.item.state, loaded.item.author_id, actor):
         raise NotFound("submission", submission_id)
     return loaded

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, description="Port of the API and the desk.")
     prefect_port: int = Field(4200, description="Port of the embedded Prefect server.")
     s3_port: int = Field(
-        8333, description="First of four ports of the embedded S3 gateway (gRPC takes each + 10000)."
+        8333, description="First of five ports of the embedded S3 gateway (each + 10000 is taken too)."
     )
     database_url: str | None = Field(
         None, description="An outside PostgreSQL (`postgresql://…`); without it the embedded one is started."

@@ -1,0 +1,32 @@
+"""The name of a file that somebody sends in: shown and offered, never part of a path or a key."""
+
+import unicodedata
+
+from api.problems import invalid_field
+
+_LONGEST_BYTES = 255  # what common file systems take, so that every reviewer can save it
+_LONGEST_ENDING_BYTES = 20
+
+
+def safe_filename(given: str) -> str:
+    """The last part of what was given, without control and direction characters, at most 255 bytes.
+
+    Raises InvalidFields when nothing is left of it.
+    """
+    last = given.replace("\\", "/").rsplit("/", 1)[-1]
+    # Cc, Cf: controls, and the marks that turn `gpj.exe` around before the reader's eyes.
+    shown = "".join(each for each in last if unicodedata.category(each) not in ("Cc", "Cf", "Zl", "Zp"))
+    name = shown.strip().strip(".").strip()
+    if not name:
+        raise invalid_field("filename", "文件名无效，请改名。", "This is no file name; give another.")
+    return _shortened(name)
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode()) <= _LONGEST_BYTES:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending.encode()) > _LONGEST_ENDING_BYTES:
+        stem, dot, ending = name, "", ""
+    room = _LONGEST_BYTES - len(f"{dot}{ending}".encode())
+    return stem.encode()[:room].decode("utf-8", "ignore") + dot + ending
