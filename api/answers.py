@@ -53,7 +53,7 @@ def _refused_move(error: MoveRefused) -> ApiProblem:
     if isinstance(error, GuardRefused):
         return ApiProblem("guard-refused", error.text, {"guard": error.guard, "details": list(error.details)})
     if isinstance(error, DeliveryMoveRefused):
-        members = {"current": error.current, "wanted": error.wanted}
+        members: dict[str, Any] = {"current": error.current, "wanted": error.wanted}
         return ApiProblem("delivery-move-refused", error.text, members)
     if isinstance(error, IllegalMove):
         members = {"event": error.event, "state": error.state, "allowed_events": list(error.allowed)}

@@ -33,7 +33,9 @@ class Edge:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = _Answer(send, scope["path"], _request_id(headers))
+        answer = _Answer(send, scope, _request_id(headers))
+        if answer.is_bare:
+            scope = {**scope, "method": "GET"}  # every address that answers GET answers HEAD
         scope.setdefault("state", {})["request_id"] = answer.request_id
         try:
             await self.app(scope, _limited(headers, receive), answer)
@@ -53,9 +55,10 @@ def _request_id(headers: Headers) -> str:
 class _Answer:
     """Sends the answer on, with our headers where the handler set none of the same name."""
 
-    def __init__(self, send: Send, path: str, request_id: str) -> None:
+    def __init__(self, send: Send, scope: Scope, request_id: str) -> None:
         self._send = send
-        self._is_private = path.startswith("/api/")
+        self._is_private = scope["path"].startswith("/api/")
+        self.is_bare = scope["method"] == "HEAD"
         self.request_id = request_id
         self.has_begun = False
 
@@ -68,6 +71,8 @@ class _Answer:
                 headers.setdefault(name, value)
             if self._is_private:
                 headers.setdefault("Cache-Control", "no-store")
+        elif self.is_bare:
+            message = {**message, "body": b""}
         await self._send(message)
 
 

@@ -1,6 +1,5 @@
 """Submissions: begin one, list them, read one, change its content."""
 
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.asking import Asker, Held, Unit
+from api.contents import merged, new_content
 from api.cursors import read_cursor, write_cursor
 from api.detail import lines, submission_detail
 from api.moves import move, standing
@@ -21,9 +21,6 @@ from api.schemas.submissions import (
     SubmissionPage,
     SubmissionPatch,
     SubmissionShown,
-    arranged,
-    merged,
-    new_content,
 )
 from states.content import Content
 from states.item import Request, State
@@ -191,22 +188,6 @@ async def _edit(
     if before.row.version != seen:
         raise StaleVersion(submission_id, seen, before.row.version)
     content = merged(before.content, patch)
-    if "assets" in patch.model_fields_set:
-        content = _with_assets(content, patch)
     if "destinations" in patch.model_fields_set:
         await _check_destinations(session, content)
     return await move(session, submission_id, Event.EDIT, Request(actor), Change(content, seen_version=seen))
-
-
-def _with_assets(content: Content, patch: SubmissionPatch) -> Content:
-    names = [entry.sha256 for entry in patch.assets]
-    if len(set(names)) != len(names):
-        raise invalid_field("assets", "同一素材列了两次。", "The same file is listed twice.")
-    try:
-        return replace(content, assets=arranged(content.assets, patch.assets))
-    except KeyError as error:
-        raise invalid_field(
-            "assets",
-            f"本稿没有素材 {error.args[0]}，请先上传。",
-            f"The submission has no file {error.args[0]}; upload it first.",
-        ) from error

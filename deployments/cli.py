@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deployments.stack.prefect_server import client_environment
 from states.roles import Role
 from storage.settings import SettingMissing, Settings
 
@@ -168,11 +169,10 @@ def user_list() -> None:
 def _settings() -> Settings:
     """The settings, with Prefect's own variables set: it reads them when it is imported, so call this first."""
     settings = Settings()
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_ENABLED", "false")
     if settings.prefect_api_url is not None:
         os.environ.setdefault("PREFECT_API_URL", settings.prefect_api_url)
-    os.environ.setdefault("PREFECT_HOME", str(settings.home.resolve() / "prefect"))
-    os.environ.setdefault("DO_NOT_TRACK", "1")
+    for name, value in client_environment(settings.home.resolve()).items():
+        os.environ.setdefault(name, value)
     return settings
 
 

@@ -53,7 +53,7 @@ def mp4_args(source: Source, profile: Profile, picture: Picture, out: Path) -> l
     stream = _canvas(source, profile, picture) if profile.canvas else _fitted(source, picture)
     options = _x264(profile, picture.rate) | _rate_cap(picture.rung) | _sound(source, profile) | _CLEAN
     options |= {"f": "mp4", "movflags": "+faststart", "threads": cpu_count()}
-    return _compile(ffmpeg.output(stream, *_sound_streams(source, 1), _file(out), **options))
+    return _compile(ffmpeg.output(stream, *_sound_streams(source), _file(out), **options))
 
 
 def hls_args(source: Source, profile: Profile, pictures: Sequence[Picture], out_dir: Path) -> list[str]:
@@ -75,14 +75,14 @@ def hls_args(source: Source, profile: Profile, pictures: Sequence[Picture], out_
         "master_pl_name": "master.m3u8",
         "var_stream_map": " ".join(_variants(source, pictures)),
     }
-    streams = [each for rung in rungs for each in (rung, *_sound_streams(source, 1))]
+    streams = [each for rung in rungs for each in (rung, *_sound_streams(source))]
     return _compile(ffmpeg.output(*streams, _file(out_dir / "%v" / "index.m3u8"), **options))
 
 
 def m4a_args(source: Source, profile: Profile, out: Path) -> list[str]:
     """The sound alone, as AAC."""
     options = _sound(source, profile) | _CLEAN | {"f": "ipod", "movflags": "+faststart", "vn": None}
-    return _compile(ffmpeg.output(*_sound_streams(source, 1), _file(out), **options))
+    return _compile(ffmpeg.output(*_sound_streams(source), _file(out), **options))
 
 
 def frame_args(source: Source, at_s: float, size: tuple[int, int], out: Path) -> list[str]:
@@ -223,9 +223,9 @@ def _sound(source: Source, profile: Profile) -> dict[str, Any]:
     return {"c:a": "aac", "b:a": profile.audio_bitrate_bps, "ac": 2, "ar": 48_000, "af": resample}
 
 
-def _sound_streams(source: Source, times: int) -> list[Any]:
+def _sound_streams(source: Source) -> list[Any]:
     audio = source.facts.audio
-    return [_input(source)[str(audio.index)]] * times if audio else []
+    return [_input(source)[str(audio.index)]] if audio else []
 
 
 def _variants(source: Source, pictures: Sequence[Picture]) -> list[str]:

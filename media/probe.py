@@ -23,7 +23,6 @@ from states.text import Text
 # 8K DCI and a little more; decoding one such frame takes 60 MB.
 MAX_VIDEO_PIXELS = 8192 * 4608
 _HDR_TRANSFERS = {16, 18}  # PQ and HLG, ITU-T H.273 table 3
-_UNKNOWN_COLOR = 2
 _OPEN_LIMITS_S = (20.0, 20.0)
 _PACKETS_TO_FIRST_FRAME = 300
 

@@ -30,6 +30,8 @@ class Timing:
 
 def read_timings(container: InputContainer, streams: Sequence[MediaStream]) -> dict[int, Timing]:
     """One pass over all packets of the streams, nothing decoded; streams without packets are left out."""
+    if not streams:  # PyAV would take none for all
+        return {}
     tallies = {stream.index: _Tally(stream) for stream in streams}
     for packet in container.demux(*streams):
         # Packets before an edit list's start are decoded and never shown.

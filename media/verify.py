@@ -9,7 +9,7 @@ from media.probe import Probe, probe
 from media.sniff import sniff
 from media.stills import StillFacts
 
-_UNKNOWN_COLOR, _BT709 = 2, 1  # ITU-T H.273 table 4
+_BT709 = 1  # ITU-T H.273 table 4
 
 
 def verify_video(path: Path, source: Probe, picture: Picture, size: tuple[int, int]) -> Probe:

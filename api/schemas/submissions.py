@@ -1,16 +1,16 @@
 """Submissions: what is written, what a list shows, what a page shows."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from api.schemas.base import Body, Line, Name, PersonRef, Sha256, Shown, TextShown, Words, refuse
 from api.schemas.destinations import Slug
-from states.content import AiLabel, AssetRef, Content
+from states.content import AiLabel
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "title": "村口新桥通车 两岸往来更近",
     "digest": "青川村新桥昨日通车，村民过河由四十分钟缩短为五分钟。",
     "body": "11月21日上午，青川村新桥正式通车。\n\n“以前绕路要四十分钟。”村民王大爷说。",
@@ -160,35 +160,3 @@ class SubmissionShown(SubmissionLine):
     assets: list[AssetShown]
     problems: list[DestinationProblem]
     links: dict[str, str] = Field(description="`prefect_runs` for staff, `story` once readers see it.")
-
-
-def merged(content: Content, patch: SubmissionPatch) -> Content:
-    """The content with the patch's words in it; its assets are not touched here."""
-    given = {name: getattr(patch, name) for name in patch.model_fields_set if name != "assets"}
-    return Content(**{**_parts(content), **_frozen(given)})
-
-
-def new_content(draft: NewSubmission) -> Content:
-    """The first content of a submission."""
-    return Content(**_frozen(draft.model_dump(exclude={"is_fast_track"})))
-
-
-def _parts(content: Content) -> dict[str, object]:
-    return {name: getattr(content, name) for name in Content.__dataclass_fields__}
-
-
-def _frozen(fields: dict[str, object]) -> dict[str, object]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-
-
-def arranged(assets: tuple[AssetRef, ...], wanted: list[AssetEntry]) -> tuple[AssetRef, ...]:
-    """The wanted files in the wanted order. KeyError with the sha256 that the submission does not have."""
-    known = {asset.sha256: asset for asset in assets}
-    return tuple(
-        AssetRef(
-            entry.sha256,
-            known[entry.sha256].filename,
-            known[entry.sha256].caption if entry.caption is None else entry.caption,
-        )
-        for entry in wanted
-    )

@@ -33,7 +33,12 @@ def environment(home: Path, database_url: str) -> dict[str, str]:
 
 def client_environment(home: Path) -> dict[str, str]:
     """What every process needs that talks to Prefect: a home of its own, and no reports to anybody."""
-    return {"PREFECT_HOME": str(home / "prefect"), "DO_NOT_TRACK": "1"}
+    return {
+        "PREFECT_HOME": str(home / "prefect"),
+        "DO_NOT_TRACK": "1",
+        # Without an address Prefect would start a server of its own, on SQLite, and work would vanish there.
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    }
 
 
 async def is_healthy(port: int) -> bool:

@@ -103,6 +103,13 @@ def test_probe_trimmed_clip_counts_what_is_shown(make: Callable[..., Path], clip
     assert facts.duration_s == pytest.approx(1.0, abs=0.1)
 
 
+async def test_inspect_subtitles_alone_are_refused(make: Callable[..., Path], tmp_path: Path):
+    text = tmp_path / "a.srt"
+    text.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    with pytest.raises(NotMedia):
+        await inspect.inspect(make("subtitles.mkv", "-i", text))
+
+
 async def test_inspect_box_header_with_junk_is_refused(tmp_path: Path):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isommp42" + b"junk" * 500)
