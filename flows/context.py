@@ -5,13 +5,13 @@ one: a worker that was paused and lost its lease can change nothing.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from prefect.logging import get_run_logger
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from platforms.story import Site
@@ -27,6 +27,9 @@ from storage.objects import Objects
 from storage.outbox import Fence
 from storage.settings import Settings
 
+_LOG = logging.getLogger(
+    "sanshen.flows"
+)  # Prefect is told to show it with the run (PREFECT_LOGGING_EXTRA_LOGGERS)
 _CONFLICT_TRIES = 50
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
@@ -101,7 +104,7 @@ async def _tell(
     try:
         await advance(session, submission_id, event, request, change)
     except MoveRefused as refusal:  # refused before anything was written, so the transaction goes on
-        get_run_logger().info("%s no longer applies: %s", event.value, refusal)
+        _LOG.info("%s no longer applies: %s", event.value, refusal)
 
 
 def site_of(settings: Settings) -> Site:

@@ -175,10 +175,10 @@ def _adverse(stage: State, roles: frozenset[Role]) -> list[Move]:
 
 def _leaving() -> list[Move]:
     """The author's withdrawal before sign-off; correction and retraction after it."""
-    before = (State.RECEIVED, *REVIEWS, State.RETURNED, State.HELD)
+    before = (State.RECEIVED, *REVIEWS, State.HELD)
     rows = [
         Move(Event.WITHDRAW, state, State.WITHDRAWN, _WRITERS, ("is_author",), when=("not_live",))
-        for state in (State.DRAFT, *before)
+        for state in (State.DRAFT, *before, State.RETURNED)
     ]
     rows += [
         Move(Event.WITHDRAW, state, State.PUBLISHED, _WRITERS, ("is_author_or_editor",), when=("is_live",))
@@ -209,15 +209,8 @@ def _reporting() -> list[Move]:
     ]
     confirming = _SYSTEM | EDITORS  # a person confirms a hand-off with the link
     rows.append(Move(Event.DELIVERY_CONFIRMED, State.APPROVED, State.PUBLISHED, confirming))
-    after = (
-        State.PUBLISHED,
-        State.CORRECTING,
-        State.RETRACTED,
-        State.RECEIVED,
-        *REVIEWS,
-        State.RETURNED,
-        State.HELD,
-    )
+    # Not `returned`: a live piece that is turned back is `correcting`.
+    after = (State.PUBLISHED, State.CORRECTING, State.RETRACTED, State.RECEIVED, *REVIEWS, State.HELD)
     rows += [Move(Event.DELIVERY_CONFIRMED, state, state, confirming, when=("is_live",)) for state in after]
     rows += [
         Move(event, state, state, _SYSTEM, when=() if state is State.APPROVED else ("is_live",))

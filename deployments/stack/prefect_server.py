@@ -36,6 +36,7 @@ def client_environment(home: Path) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(home / "prefect"),
         "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "sanshen",
         # Without an address Prefect would start a server of its own, on SQLite, and work would vanish there.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     }

@@ -14,7 +14,7 @@ def test_registry_holds_the_three_under_their_names():
     }
 
 
-@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=str)
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS.keys())
 def test_every_limit_has_source_and_day_and_unknown_ones_stay_unset(platform):
     for limit in platform.limits:
         assert limit.source
@@ -22,18 +22,18 @@ def test_every_limit_has_source_and_day_and_unknown_ones_stay_unset(platform):
         assert (limit.value is None) == (limit.certainty is None)
 
 
-@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=str)
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS.keys())
 def test_every_profile_named_by_a_platform_exists_in_media(platform):
     profiles = pytest.importorskip("media.profiles", reason="media/profiles.py is not there yet").PROFILES
     assert {name for names in platform.renditions.values() for name in names} <= set(profiles)
 
 
-@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=str)
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS.keys())
 def test_check_of_a_sound_story_finds_nothing(platform, story):
     assert platform.check(story) == ()
 
 
-@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=str)
+@pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS.keys())
 async def test_publish_before_the_renditions_refuses_and_writes_nothing(platform, story, destination, tools):
     story.media[0].renditions.clear()
     outcome = await platform.publish(story, destination, "d1", tools)

@@ -1,0 +1,258 @@
+"""Real servers for the tests that need them, and a small newsroom in a database of its own for each module."""
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from deployments.stack import s3
+from deployments.stack.process import child_environment, die_with_parent
+from deployments.stack.secrets import load_secrets
+from deployments.stack.temporary_postgres import temporary_postgres
+from states.content import Content
+from states.item import Request, State
+from states.roles import SYSTEM, Actor, Role
+from states.submission import Event
+from storage import migrations
+from storage.advance import Advanced, Change, advance
+from storage.database import Database
+from storage.destinations import add_destination
+from storage.drafts import create_submission
+from storage.items import load_item
+from storage.objects import Objects
+from storage.people import actor_of, add_person, hash_password, open_sign_in
+from storage.settings import Settings
+from storage.tables import Destination, Person, Submission
+
+PASSWORD = "correct horse battery"
+
+
+def _run_apart(work: Callable[[], None]) -> None:
+    """In a thread: Alembic and our own set-up bring event loops of their own."""
+    failed: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            work()
+        except BaseException as error:  # handed to the caller below
+            failed.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An empty PostgreSQL for the session; `newsroom_template` in it is migrated and never changed."""
+    with temporary_postgres(tmp_path_factory.mktemp("pg")) as url:
+        _run_apart(lambda: asyncio.run(_execute(url, "CREATE DATABASE newsroom_template")))
+        _run_apart(lambda: migrations.upgrade(_beside(url, "newsroom_template")))
+        yield url
+
+
+def _beside(url: str, name: str) -> str:
+    return url.replace("/sanshen?", f"/{name}?")
+
+
+@pytest.fixture
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """A database of this test's own."""
+    yield from _clone(postgres_url)
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres_url: str) -> Iterator[str]:
+    """A database of this module's own: its tests make submissions of their own in it."""
+    yield from _clone(postgres_url)
+
+
+def _clone(url: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    _run_apart(lambda: asyncio.run(_execute(url, f"CREATE DATABASE {name} TEMPLATE newsroom_template")))
+    yield _beside(url, name)
+    _run_apart(lambda: asyncio.run(_execute(url, f"DROP DATABASE {name} WITH (FORCE)")))
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The S3 gateway for the session, with its buckets, as settings."""
+    folder = tmp_path_factory.mktemp("s3")
+    keys = load_secrets(folder)
+    s3.prepare(folder, keys)
+    port = _free_port()
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(
+            s3.command(folder, port),
+            env=child_environment(s3.environment(keys), folder),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent(s3.STOP_SIGNAL),  # noqa: PLW1509 - a prctl
+        )
+    settings = Settings(
+        home=folder,
+        s3_endpoint=f"http://127.0.0.1:{port}",
+        s3_access_key=keys.s3_access_key,
+        s3_secret_key=SecretStr(keys.s3_secret_key),
+    )
+    try:
+        _run_apart(lambda: asyncio.run(_open_store(settings, port)))
+        yield settings
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def _free_port() -> int:
+    for first in range(21000, 45000, 50):
+        if not any(_is_taken(number) for number in s3.ports(first)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def _is_taken(number: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", number)) == 0
+
+
+async def _open_store(settings: Settings, port: int) -> None:
+    deadline = time.monotonic() + 60
+    while not await s3.is_ready(port):
+        assert time.monotonic() < deadline, "the S3 gateway does not answer"
+        await asyncio.sleep(0.05)
+    await Objects(settings).ensure_buckets()
+
+
+@pytest.fixture
+async def objects(gateway: Settings) -> Objects:
+    """The object store of the session."""
+    return Objects(gateway)
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """The hash of everybody's password: one for all, as it takes its time on purpose."""
+    return hash_password(PASSWORD)
+
+
+@dataclass(frozen=True)
+class Newsroom:
+    """People of every role in one database, and the shortest way to an item in any state."""
+
+    db: Database
+    people: dict[str, Person]
+    tokens: dict[str, str]
+
+    def actor(self, name: str) -> Actor:
+        return actor_of(self.people[name])
+
+    async def draft(self, author: str = "writer", **content: Any) -> Submission:
+        given = {
+            "title": "新桥通车",
+            "body": "正文。",
+            "ai_label": "none",
+            "destinations": ("app",),
+        } | content
+        async with self.db.transaction() as session:
+            return await create_submission(session, self.actor(author), Content(**given))
+
+    async def send(
+        self, item: UUID, event: Event, who: str | Actor, reason: str | None = None, **change: Any
+    ) -> Advanced:
+        """One event, on the revision that is current."""
+        actor = self.actor(who) if isinstance(who, str) else who
+        async with self.db.transaction() as session:
+            loaded = await load_item(session, item)
+            request = Request(actor, loaded.row.revision_sha256, reason)
+            return await advance(session, item, event, request, Change(**change))
+
+    async def received(self, **content: Any) -> UUID:
+        """Sent in, and intake is done."""
+        item = (await self.draft(**content)).id
+        await self.send(item, Event.SUBMIT, "writer")
+        await self.send(item, Event.INTAKE_PASSED, SYSTEM)
+        return item
+
+    async def in_state(self, state: State, **content: Any) -> UUID:
+        """In one of the reviews, or signed off and waiting for its deliveries."""
+        item = await self.received(**content)
+        for stage, reviewer in (
+            ("first_review", "duty"),
+            ("second_review", "head"),
+            ("final_review", "chief"),
+        ):
+            await self.send(item, Event.CLAIM, reviewer)
+            if state == stage:
+                return item
+            if stage == "final_review":
+                await self.media_ready(item)
+            await self.send(item, Event.APPROVE, reviewer)
+        assert state is State.APPROVED
+        return item
+
+    async def media_ready(self, item: UUID) -> None:
+        sha256 = await self.revision(item)
+        facts = {"revision_sha256": sha256, "manifest_sha256": "0" * 64, "problems": []}
+        await self.send(item, Event.MEDIA_READY, SYSTEM, facts=facts)
+
+    async def revision(self, item: UUID) -> str:
+        async with self.db.transaction() as session:
+            return (await load_item(session, item)).row.revision_sha256
+
+    async def edit(self, item: UUID, who: str = "writer", **change: Any) -> Advanced:
+        async with self.db.transaction() as session:
+            content = replace((await load_item(session, item)).content, **change)
+        return await self.send(item, Event.EDIT, who, content=content)
+
+
+_ROLES = {
+    "writer": [Role.CORRESPONDENT],
+    "other_writer": [Role.CORRESPONDENT],
+    "duty": [Role.DUTY_EDITOR],
+    "head": [Role.DESK_HEAD],
+    "chief": [Role.EDITOR_IN_CHIEF],
+    "operator": [Role.OPERATOR],
+    "admin": [Role.ADMINISTRATOR],
+    "all_reviews": [Role.DUTY_EDITOR, Role.DESK_HEAD, Role.EDITOR_IN_CHIEF],
+}
+
+
+@pytest.fixture(scope="module")
+async def newsroom(module_database: str, password_hash: str) -> AsyncIterator[Newsroom]:
+    """A newsroom for this module."""
+    db = Database(module_database, pool_size=10)
+    people, tokens = {}, {}
+    async with db.transaction() as session:
+        for name, roles in _ROLES.items():
+            person = Person(
+                username=name, display_name=f"名 {name}", password_hash=password_hash, roles=list(roles)
+            )
+            people[name] = await add_person(session, person)
+            tokens[name], _ = await open_sign_in(session, person, 1)
+        await add_destination(session, Destination(id="app", platform="app", name="客户端"))
+        await add_destination(session, Destination(id="short", platform="vertical", name="短视频"))
+    yield Newsroom(db, people, tokens)
+    await db.close()
