@@ -42,14 +42,17 @@ _LONGEST_FIELD = 200
 
 def field_errors(found: Sequence[Mapping[str, Any]]) -> tuple[FieldError, ...]:
     """One FieldError for each of pydantic's errors."""
-    return tuple(FieldError(_field(each["loc"]), _words(each)) for each in found)
+    return tuple(FieldError(_field(each), _words(each)) for each in found)
 
 
-def _field(location: Sequence[object]) -> str:
+def _field(error: Mapping[str, Any]) -> str:
     """The path without its first part, which says only where it was: body, query, header."""
-    named = [str(part) for part in location[1:]] or [str(location[0])] if location else ["body"]
+    where, *path = error["loc"]
+    if error["type"] == "json_invalid" or not path:  # the path would be a position in the text
+        return str(where)
     # A field's name is the client's own text: it may hold what JSON cannot carry back.
-    return ".".join(named).encode("utf-8", "backslashreplace").decode()[:_LONGEST_FIELD]
+    named = ".".join(map(str, path)).encode("utf-8", "backslashreplace").decode()
+    return named[:_LONGEST_FIELD]
 
 
 def _words(error: Mapping[str, Any]) -> Text:

@@ -53,14 +53,23 @@ def up(
         bool,
         typer.Option("--exit-after", help="就绪（及演示）后即停止。 Stop when ready, and after the demo."),
     ] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="就绪（及演示）后创建此文件。 Make this file when ready.")
+    ] = None,
 ) -> None:
     """启动本机全套服务，按 Ctrl-C 停止。 Start everything on this machine; Ctrl-C stops it."""
-    from deployments.demo import demo_once
+    from deployments.demo import demo_once, with_receiver
     from deployments.preparations import PREPARATIONS
     from deployments.stack.assemble import run_stack
 
-    status = _run(run_stack(Settings(), PREPARATIONS, demo_once if demo else None, exit_after=exit_after))
-    sys.exit(status or 0)
+    async def when_ready(settings: Settings) -> None:
+        if demo:
+            await demo_once(settings)
+        if ready_file is not None:
+            ready_file.touch()
+
+    settings = with_receiver(Settings()) if demo else Settings()
+    sys.exit(_run(run_stack(settings, PREPARATIONS, when_ready, exit_after=exit_after)) or 0)
 
 
 @app.command()

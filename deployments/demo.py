@@ -186,11 +186,11 @@ async def _follow(chief: Client, story_id: str, say: Narrator) -> None:
     await chief.wait_for(story_id, is_settled, "publication")
     deadline = time.monotonic() + 60
     while len(seen) < 3 and time.monotonic() < deadline:
-        for delivery in (await chief.get(f"/submissions/{story_id}/deliveries"))["items"]:
+        for delivery in (await chief.get(f"/submissions/{story_id}/deliveries"))["deliveries"]:
             if delivery["id"] in seen or delivery["state"] not in ("confirmed", "handed_off"):
                 continue
             seen.add(delivery["id"])
-            say(f"渠道 {delivery['destination']['name']}：{delivery['state']}")
+            say(f"渠道 {delivery['destination_name']}：{delivery['state']}")
             if delivery["state"] == "handed_off":
                 link = {"url": "https://example.com/vertical/1"}
                 await chief.post(f"/deliveries/{delivery['id']}/confirm", link)
@@ -207,7 +207,7 @@ def _print_links(settings: Settings, notes: dict[str, Any]) -> None:
         ("订阅 feeds", f"{base}/feeds/rss.xml  {base}/feeds/atom.xml  {base}/feeds/feed.json"),
         ("流程 Prefect runs", f"{prefect}/v2/runs?tags=item%3A{story}&range=past-7-days"),
         ("交接包 hand-off", f"{base}/api/v1/submissions/{story}/deliveries"),
-        ("接口文档 API", f"{base}/docs"),
+        ("接口描述 API", f"{base}/openapi.json"),
         ("登录名 sign-in names", ", ".join([ADMIN_NAME, *PEOPLE])),
         ("密码 password", f"{notes['password']}（{ADMIN_NAME}：{admin_password_file(settings.home)}）"),
     ]
