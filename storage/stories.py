@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -105,8 +106,10 @@ async def public_story(session: AsyncSession, submission_id: UUID) -> StoryRecor
 async def public_stories(session: AsyncSession, limit: int) -> list[StoryRecord]:
     """The stories before our own readers, newest first; retracted ones among them, marked as such."""
     newest = (
-        _BEFORE_READERS.distinct(col(Delivery.submission_id))
-        .order_by(col(Delivery.submission_id), col(Delivery.revision_number).desc())
+        _BEFORE_READERS.with_only_columns(
+            col(Delivery.submission_id), func.max(col(Delivery.revision_number)).label("revision_number")
+        )
+        .group_by(col(Delivery.submission_id))
         .subquery()
     )
     statement = (

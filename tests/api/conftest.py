@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -94,6 +95,7 @@ def add_asset(newsroom: Any) -> Any:
 
     async def add(item: Any, filename: str, **given: Any) -> Asset:
         sha256 = hashlib.sha256(f"{item}{filename}".encode()).hexdigest()
+        item = UUID(str(item))
         values = {"submission_id": item, "sha256": sha256, "size_bytes": 10, "filename": filename} | given
         async with newsroom.db.transaction() as session:
             asset = await store_asset(session, Asset(object_key=asset_key(sha256), **values))

@@ -1,6 +1,7 @@
 """Submissions over HTTP: begin, list, read, change."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -182,15 +183,23 @@ async def test_list_is_paged_and_filtered(api: Any, newsroom: Any) -> None:
 async def test_history_and_revisions_tell_who_did_what(api: Any, newsroom: Any) -> None:
     item = await newsroom.in_state(State.SECOND_REVIEW)
     events = (await api("GET", f"/v1/submissions/{item}/history", "writer")).json()["events"]
-    assert [each["event"] for each in events] == ["create", "submit", "intake_passed", "claim", "approve"]
+    assert [each["event"] for each in events] == [
+        "create",
+        "submit",
+        "intake_passed",
+        "claim",
+        "approve",
+        "claim",
+    ]
     assert [(each["actor"] or {}).get("display_name") for each in events] == [
         "名 writer",
         "名 writer",
         None,
         "名 duty",
         "名 duty",
+        "名 head",
     ]
-    assert all(two["prev_hash"] == one["hash"] for one, two in zip(events, events[1:], strict=False))
+    assert all(two["prev_hash"] == one["hash"] for one, two in pairwise(events))
     revisions = (await api("GET", f"/v1/submissions/{item}/revisions", "duty")).json()["revisions"]
     assert [(each["number"], each["editor"]["display_name"]) for each in revisions] == [(1, "名 writer")]
     assert revisions[0]["sha256"] == await newsroom.revision(item)
