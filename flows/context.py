@@ -21,7 +21,7 @@ from states.roles import SYSTEM
 from states.submission import Event
 from storage import outbox
 from storage.advance import Change, advance
-from storage.database import Database
+from storage.database import Database, is_unavailable
 from storage.errors import Conflict, LeaseLost
 from storage.objects import Objects
 from storage.outbox import Fence
@@ -146,28 +146,36 @@ async def _kept_lease(work: Work) -> AsyncIterator[None]:
     lost: list[LeaseLost] = []
 
     async def renew() -> None:
-        while True:
-            await asyncio.sleep(work.settings.lease_s / 4)
-            try:
-                async with work.db.transaction() as session:
-                    await outbox.extend(session, work.fence, work.settings.lease_s, is_running=True)
-            except LeaseLost as error:
-                lost.append(error)
-                if body is not None:
-                    body.cancel()
-                return
-            except OSError:
-                continue  # the database is away for a moment; the lease outlasts three misses
+        try:
+            await _renew_until_lost(work)
+        except LeaseLost as error:
+            lost.append(error)
+            if body is not None:
+                body.cancel()
 
     renewal = asyncio.create_task(renew())
     try:
         yield
     except asyncio.CancelledError:
-        if lost:
+        if lost and body is not None and not body.uncancel():
             raise lost[0] from None
         raise
     finally:
         renewal.cancel()
+        await asyncio.wait([renewal])  # its transaction is rolled back before the database is closed
+
+
+async def _renew_until_lost(work: Work) -> None:
+    while True:
+        await asyncio.sleep(work.settings.lease_s / 4)
+        try:
+            async with work.db.transaction() as session:
+                await outbox.extend(session, work.fence, work.settings.lease_s, is_running=True)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            # The database is away for a moment; the lease outlasts three misses.
+            _LOG.warning("lease of %s not renewed: %s", work.fence, type(error).__name__)
 
 
 async def _settle_failure(work: Work, error: Exception) -> None:

@@ -54,6 +54,12 @@ def _run_apart(work: Callable[[], None]) -> None:
         raise failed[0]
 
 
+@pytest.fixture(scope="session")
+def run_apart() -> Callable[[Callable[[], None]], None]:
+    """Run work in a thread, where it may bring an event loop of its own."""
+    return _run_apart
+
+
 async def _execute(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url)
     try:

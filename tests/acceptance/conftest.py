@@ -15,11 +15,23 @@ import pytest
 import websockets
 
 from deployments.client import Client
-from deployments.demo import PEOPLE, demo_notes
+from deployments.demo import PEOPLE, VERTICAL, WEBHOOK, demo_notes
 from deployments.stack.background import RunningStack, background_stack
 
 # For a headless run on a closed network: nothing of its own is looked up (otherwise it waits for Google's hosts).
-_CHROMIUM_FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio", "--autoplay-policy=no-user-gesture-required", "--remote-debugging-port=0"]
+_CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--mute-audio",
+    "--autoplay-policy=no-user-gesture-required",
+    "--remote-debugging-port=0",
+]
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +86,30 @@ async def newsroom(demo_stack: RunningStack) -> AsyncIterator[Newsroom]:
 def open_newsroom() -> Any:
     """For stacks that a test starts itself."""
     return newsroom_of
+
+
+async def _assert_story_is_out(newsroom: Newsroom) -> None:
+    """One story, three reviewers, three destinations, each once."""
+    story_id, chief = newsroom.story_id, newsroom.clients["zongbian"]
+    item = await chief.get(f"/submissions/{story_id}")
+    assert item["state"] == "published"
+    history = (await chief.get(f"/submissions/{story_id}/history"))["events"]
+    approvals = [event for event in history if event["event"] == "approve"]
+    assert len({event["actor"]["id"] for event in approvals}) == 3
+    assert [event["item_seq"] for event in history] == list(range(1, len(history) + 1))
+    deliveries = (await chief.get(f"/submissions/{story_id}/deliveries"))["deliveries"]
+    assert {each["destination"]: each["state"] for each in deliveries} == {
+        "app": "confirmed",
+        WEBHOOK: "confirmed",
+        VERTICAL: "confirmed",
+    }
+    assert len([event for event in history if event["event"] == "delivery_confirmed"]) == 3
+
+
+@pytest.fixture(scope="session")
+def assert_story_is_out() -> Any:
+    """The one check of the whole route, wherever its servers stand."""
+    return _assert_story_is_out
 
 
 class Page:

@@ -20,25 +20,9 @@ from media.sample import make_clip, make_still
 pytestmark = pytest.mark.slow
 
 
-async def assert_story_is_out(newsroom: Any) -> None:
-    """One story, three reviewers, three destinations, each once."""
-    story_id, chief = newsroom.story_id, newsroom.clients["zongbian"]
-    item = await chief.get(f"/submissions/{story_id}")
-    assert item["state"] == "published"
-    history = (await chief.get(f"/submissions/{story_id}/history"))["events"]
-    approvals = [event for event in history if event["event"] == "approve"]
-    assert len({event["actor"]["id"] for event in approvals}) == 3
-    assert [event["item_seq"] for event in history] == list(range(1, len(history) + 1))
-    deliveries = (await chief.get(f"/submissions/{story_id}/deliveries"))["deliveries"]
-    assert {each["destination"]: each["state"] for each in deliveries} == {
-        "app": "confirmed",
-        WEBHOOK: "confirmed",
-        VERTICAL: "confirmed",
-    }
-    assert len([event for event in history if event["event"] == "delivery_confirmed"]) == 3
-
-
-async def test_demo_story_passes_three_people_and_reaches_three_destinations(newsroom: Any) -> None:
+async def test_demo_story_passes_three_people_and_reaches_three_destinations(
+    newsroom: Any, assert_story_is_out: Any
+) -> None:
     await assert_story_is_out(newsroom)
 
 
