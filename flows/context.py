@@ -143,13 +143,13 @@ async def working(outbox_id: int, attempt: int) -> AsyncIterator[Work]:
 async def _kept_lease(work: Work) -> AsyncIterator[None]:
     """Renew the lease while the work goes on; cancel the work when it is lost."""
     body = asyncio.current_task()
-    lost: list[LeaseLost] = []
+    ended_by: list[Exception] = []
 
     async def renew() -> None:
         try:
             await _renew_until_lost(work)
-        except LeaseLost as error:
-            lost.append(error)
+        except Exception as error:  # LeaseLost, as a rule; without a renewal nothing may go on
+            ended_by.append(error)
             if body is not None:
                 body.cancel()
 
@@ -157,8 +157,8 @@ async def _kept_lease(work: Work) -> AsyncIterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if lost and body is not None and not body.uncancel():
-            raise lost[0] from None
+        if ended_by and body is not None and not body.uncancel():
+            raise ended_by[0] from None
         raise
     finally:
         renewal.cancel()

@@ -6,22 +6,24 @@ is back. Two dispatchers may run at once: rows are claimed with SKIP LOCKED and 
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from flows.catalogue import CATALOGUE, item_tag
 from flows.context import backoff_s
 from flows.prefect_api import prefect_client
 from states.submission import Effect
 from storage import outbox
-from storage.database import Database
+from storage.database import Database, is_unavailable
 from storage.errors import LeaseLost
 from storage.listening import WORKER_CHANNEL, listening, notify
 from storage.outbox import OUTBOX_CHANNEL, Fence
@@ -48,8 +50,10 @@ class Dispatcher:
             while True:
                 try:
                     await self.turn()
-                except (httpx.HTTPError, OSError) as error:
-                    _LOG.warning("waiting: %s", error or type(error).__name__)
+                except Exception as error:
+                    if not _is_passing(error):
+                        raise
+                    _LOG.warning("waiting: %s", str(error) or type(error).__name__)
                 await wake.wait(await self._pause_s())
 
     async def turn(self) -> int:
@@ -62,7 +66,9 @@ class Dispatcher:
         try:
             async with self.db.transaction() as session:
                 due_s = await outbox.next_due_in_s(session)
-        except OSError:
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
             return _SLOWEST_POLL_S
         return _SLOWEST_POLL_S if due_s is None else max(0.05, min(due_s, _SLOWEST_POLL_S))
 
@@ -71,7 +77,10 @@ class Dispatcher:
         while True:
             async with self.db.transaction() as session:
                 rows = await outbox.claim_due(session, _BATCH, self.settings.lease_s)
-            await asyncio.gather(*(self._start(row) for row in rows))
+            outcomes = await asyncio.gather(*(self._start(row) for row in rows), return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
             if rows:
                 await notify(self.db, WORKER_CHANNEL)
             started += len(rows)
@@ -79,7 +88,24 @@ class Dispatcher:
                 return started
 
     async def _start(self, row: OutboxRow) -> None:
-        """Create the flow run of this attempt; created twice, it is the same run."""
+        """Create the flow run of this attempt; created twice, it is the same run.
+
+        A row that cannot be sent keeps no other waiting: it is tried again, under the same key, when its
+        lease runs out. Raises what says that Prefect or the database is away.
+        """
+        try:
+            run_id = await self._create_run(row)
+            async with self.db.transaction() as session:
+                await outbox.attach_run(session, _fence(row), run_id)
+        except LeaseLost:
+            return  # the run was over before it was noted here
+        except Exception as error:
+            self._deployments.clear()  # they may have been made anew
+            if _is_passing(error):
+                raise
+            _LOG.exception("outbox %s (%s) cannot be sent; is `sanshen prepare` due?", row.id, row.effect)
+
+    async def _create_run(self, row: OutboxRow) -> UUID:
         entry, fence = CATALOGUE[Effect(row.effect)], _fence(row)
         run = await self.client.create_flow_run_from_deployment(
             await self._deployment_id(entry.effect),
@@ -93,8 +119,7 @@ class Dispatcher:
             idempotency_key=f"outbox:{fence.outbox_id}:{fence.attempt}",
             tags=[item_tag(row.submission_id), entry.effect.value],
         )
-        async with self.db.transaction() as session:
-            await outbox.attach_run(session, fence, run.id)
+        return run.id
 
     async def _name(self, row: OutboxRow) -> str:
         """The run's name in words, for the operator's list."""
@@ -121,7 +146,7 @@ class Dispatcher:
             if run is None:
                 await self._extend(row)
                 await self._start(row)
-            elif self._is_waiting(run):
+            elif self._is_waiting(row, run):
                 await self._extend(row)
             else:
                 await self._run_again(row, run)
@@ -136,12 +161,16 @@ class Dispatcher:
         except ObjectNotFound:
             return None  # its creation was lost with the server; the idempotency key makes it anew
 
-    def _is_waiting(self, run: FlowRun) -> bool:
-        """Scheduled runs wait for a worker. One that stays Pending was taken by a worker that died."""
+    def _is_waiting(self, row: OutboxRow, run: FlowRun) -> bool:
+        """Scheduled runs wait for a worker. One that stays Pending, or Running without having begun the work,
+        was taken by a worker that died; one that is so since a moment ago is about to begin.
+        """
         if run.state is None or run.state.type is StateType.SCHEDULED:
             return True
+        if row.started_at is not None or run.state.type not in (StateType.PENDING, StateType.RUNNING):
+            return False
         age = datetime.now(UTC) - run.state.timestamp
-        return run.state.type is StateType.PENDING and age.total_seconds() < self.settings.lease_s
+        return age.total_seconds() < self.settings.lease_s
 
     async def _extend(self, row: OutboxRow) -> None:
         async with self.db.transaction() as session:
@@ -149,19 +178,33 @@ class Dispatcher:
 
     async def _run_again(self, row: OutboxRow, run: FlowRun) -> None:
         state = run.state
+        is_cancelled = state is not None and state.type in (StateType.CANCELLED, StateType.CANCELLING)
+        # First in Prefect: a dead run that stays Running there takes a place of its queue's limit for good.
+        if state is not None and not state.is_final():
+            await self._end_in_prefect(run, is_cancelled)
         why = f"Prefect run {run.name} ended as {state.name if state else 'nothing'}, lease lost"
         async with self.db.transaction() as session:
-            if state is not None and state.type in (StateType.CANCELLED, StateType.CANCELLING):
+            if is_cancelled:
                 await outbox.give_up(session, _fence(row), f"cancelled in Prefect: {run.name}")
             elif row.attempt >= self.settings.max_attempts:
                 await outbox.give_up(session, _fence(row), why)
             else:
                 delay_s = 0.0 if row.attempt == 1 else backoff_s(row.attempt)
                 await outbox.retry_later(session, _fence(row), why, delay_s)
-        if state is not None and not state.is_final():
-            message = "The worker fell silent; Sanshen runs the work again."
-            await self.client.set_flow_run_state(run.id, Crashed(message=message), force=True)
         _LOG.warning("outbox %s attempt %s: %s", row.id, row.attempt, why)
+
+    async def _end_in_prefect(self, run: FlowRun, is_cancelled: bool) -> None:
+        message = "The worker fell silent; Sanshen runs the work again."
+        ended: State[Any] = Cancelled() if is_cancelled else Crashed(message=message)
+        with suppress(ObjectNotFound):
+            await self.client.set_flow_run_state(run.id, ended)  # not forced: a run that just ended stays so
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether Prefect or the database is away for a while, and nothing is wrong with the work itself."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code >= 500 or error.response.status_code == 429
+    return isinstance(error, httpx.TransportError) or is_unavailable(error)
 
 
 def _fence(row: OutboxRow) -> Fence:

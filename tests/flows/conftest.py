@@ -147,7 +147,11 @@ class Desk:
         sha256 = await self.newsroom.revision(item)
         async with self.newsroom.db.transaction() as session:
             made = await renditions.of_revision(session, item, sha256)
-        facts = {"revision_sha256": sha256, "manifest_sha256": renditions.manifest_sha256(made), "problems": []}
+        facts = {
+            "revision_sha256": sha256,
+            "manifest_sha256": renditions.manifest_sha256(made),
+            "problems": [],
+        }
         await self.newsroom.send(item, Event.MEDIA_READY, SYSTEM, facts=facts)
         await self.newsroom.send(item, Event.APPROVE, "chief")
 
@@ -174,7 +178,12 @@ class PlainTask:
 def plain_tasks(monkeypatch: pytest.MonkeyPatch) -> dict[str, PlainTask]:
     """Every task of our flows as a plain function, so that `flow.fn` needs no server of Prefect's."""
     found = {}
-    places = ((intake, "check_asset"), (render, "render_one"), (distribute, "deliver"), (retract, "take_back"))
+    places = (
+        (intake, "check_asset"),
+        (render, "render_one"),
+        (distribute, "deliver"),
+        (retract, "take_back"),
+    )
     for module, name in places:
         found[name] = PlainTask(getattr(module, name).fn)
         monkeypatch.setattr(module, name, found[name])

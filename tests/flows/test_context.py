@@ -1,6 +1,7 @@
 """One attempt at one piece of work: its lease, its fence, and what becomes of the row by how it ends."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy.exc import InterfaceError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from flows import context
-from flows.context import NotYet, backoff_s, working
+from flows.context import NotYet, Work, backoff_s, working
 from states.item import State
 from states.submission import Effect, Event
 from storage import outbox
@@ -23,6 +24,18 @@ from storage.tables import OutboxRow, Submission
 async def fence(desk: Any, newsroom: Any) -> Fence:
     item = (await newsroom.draft()).id
     return (await desk.work(Effect.INTAKE, item)).fence
+
+
+async def _attempt(fence: Fence, body: Callable[[Work], Awaitable[None]]) -> None:
+    async with working(fence.outbox_id, fence.attempt) as work:
+        await body(work)
+
+
+def _failing(error: Exception) -> Callable[[Work], Awaitable[None]]:
+    async def body(_: Work) -> None:
+        raise error
+
+    return body
 
 
 def _wait_s(row: OutboxRow) -> float:
@@ -39,8 +52,7 @@ async def test_work_that_ends_normally_finishes_the_row(desk: Any, fence: Fence)
 
 async def test_not_yet_gives_the_row_back_after_its_delay(desk: Any, fence: Fence) -> None:
     with pytest.raises(NotYet):
-        async with working(fence.outbox_id, fence.attempt):
-            raise NotYet("they are closed", 90)
+        await _attempt(fence, _failing(NotYet("they are closed", 90)))
     row = await desk.row(fence.outbox_id)
     assert (row.leased_until, row.finished_at, row.last_error) == (None, None, "they are closed")
     assert 85 < _wait_s(row) <= 91
@@ -49,8 +61,7 @@ async def test_not_yet_gives_the_row_back_after_its_delay(desk: Any, fence: Fenc
 async def test_error_gives_the_row_back_with_a_growing_delay(desk: Any, fence: Fence) -> None:
     await desk.change(OutboxRow, fence.outbox_id, attempt=3)
     with pytest.raises(ValueError, match="broken"):
-        async with working(fence.outbox_id, 3):
-            raise ValueError("broken")
+        await _attempt(Fence(fence.outbox_id, 3), _failing(ValueError("broken")))
     row = await desk.row(fence.outbox_id)
     assert (row.leased_until, row.finished_at, row.last_error) == (None, None, "ValueError: broken")
     assert 6 < _wait_s(row) <= 8.5
@@ -64,9 +75,7 @@ def test_delays_grow_up_to_five_minutes() -> None:
 async def test_last_attempt_that_fails_is_given_up_with_its_reason(desk: Any, fence: Fence) -> None:
     await desk.change(OutboxRow, fence.outbox_id, attempt=6)
     with pytest.raises(ValueError, match="broken"):
-        async with working(fence.outbox_id, 6) as work:
-            assert work.is_last_attempt
-            raise ValueError("broken")
+        await _attempt(Fence(fence.outbox_id, 6), _failing(ValueError("broken")))
     row = await desk.row(fence.outbox_id)
     assert row.finished_at is not None
     assert (row.leased_until, row.has_failed, row.last_error) == (None, True, "ValueError: broken")
@@ -75,36 +84,44 @@ async def test_last_attempt_that_fails_is_given_up_with_its_reason(desk: Any, fe
 async def test_attempt_that_is_no_longer_current_does_not_begin(desk: Any, fence: Fence) -> None:
     await desk.change(OutboxRow, fence.outbox_id, attempt=2)
     with pytest.raises(LeaseLost):
-        async with working(fence.outbox_id, 1):
-            pytest.fail("it began")
+        await _attempt(fence, _failing(AssertionError("it began")))
     row = await desk.row(fence.outbox_id)
     assert (row.attempt, row.finished_at, row.last_error, row.started_at) == (2, None, None, None)
 
 
 async def test_lease_lost_on_the_way_writes_nothing(desk: Any, fence: Fence) -> None:
+
+    async def body(work: Work) -> None:
+        await desk.change(OutboxRow, fence.outbox_id, attempt=2, last_error="the next one's")
+        async with work.transaction():
+            pytest.fail("an old attempt writes")
+
     with pytest.raises(LeaseLost):
-        async with working(fence.outbox_id, fence.attempt) as work:
-            await desk.change(OutboxRow, fence.outbox_id, attempt=2, last_error="the next one's")
-            async with work.transaction():
-                pytest.fail("an old attempt writes")
+        await _attempt(fence, body)
     row = await desk.row(fence.outbox_id)
     assert (row.attempt, row.finished_at, row.last_error) == (2, None, "the next one's")
 
 
 async def test_failure_of_an_old_attempt_is_not_written_over_the_new_one(desk: Any, fence: Fence) -> None:
+
+    async def body(_: Work) -> None:
+        await desk.change(OutboxRow, fence.outbox_id, attempt=2)
+        raise ValueError("too late")
+
     with pytest.raises(LeaseLost):
-        async with working(fence.outbox_id, fence.attempt):
-            await desk.change(OutboxRow, fence.outbox_id, attempt=2)
-            raise ValueError("too late")
+        await _attempt(fence, body)
     row = await desk.row(fence.outbox_id)
     assert (row.last_error, row.has_failed) == (None, False)
     assert row.leased_until is not None
 
 
 async def test_finish_of_an_old_attempt_is_refused(desk: Any, fence: Fence) -> None:
+
+    async def body(_: Work) -> None:
+        await desk.change(OutboxRow, fence.outbox_id, attempt=2)
+
     with pytest.raises(LeaseLost):
-        async with working(fence.outbox_id, fence.attempt):
-            await desk.change(OutboxRow, fence.outbox_id, attempt=2)
+        await _attempt(fence, body)
     assert (await desk.row(fence.outbox_id)).finished_at is None
 
 
@@ -123,11 +140,14 @@ async def test_body_is_cancelled_when_the_lease_is_lost(
     desk: Any, fence: Fence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SANSHEN_LEASE_S", "1")
+
+    async def body(_: Work) -> None:
+        await desk.change(OutboxRow, fence.outbox_id, attempt=2)
+        await asyncio.sleep(5)
+        pytest.fail("it went on")
+
     with pytest.raises(LeaseLost):
-        async with asyncio.timeout(5):
-            async with working(fence.outbox_id, fence.attempt):
-                await desk.change(OutboxRow, fence.outbox_id, attempt=2)
-                await asyncio.sleep(60)
+        await _attempt(fence, body)
     task = asyncio.current_task()
     assert task is not None
     assert not task.cancelling()  # what comes after is not cancelled with it
@@ -137,12 +157,11 @@ async def test_body_is_cancelled_when_the_lease_is_lost(
 async def test_cancellation_from_outside_stays_one_and_settles_nothing(desk: Any, fence: Fence) -> None:
     began = asyncio.Event()
 
-    async def run() -> None:
-        async with working(fence.outbox_id, fence.attempt):
-            began.set()
-            await asyncio.sleep(60)
+    async def body(_: Work) -> None:
+        began.set()
+        await asyncio.sleep(60)
 
-    task = asyncio.create_task(run())
+    task = asyncio.create_task(_attempt(fence, body))
     await began.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -152,7 +171,10 @@ async def test_cancellation_from_outside_stays_one_and_settles_nothing(desk: Any
     assert row.leased_until is not None  # the dispatcher asks Prefect what became of the run
 
 
-@pytest.mark.parametrize("error", [ConnectionRefusedError(), InterfaceError("", None, Exception("closed"), None, True)])
+_CLOSED = InterfaceError("", None, Exception("connection is closed"), None, True)
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), _CLOSED], ids=["refused", "closed"])
 async def test_database_away_for_a_moment_does_not_end_the_renewal(
     desk: Any, fence: Fence, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -255,7 +277,9 @@ async def test_reports_and_an_editor_at_the_same_moment_all_arrive(
             return
 
     facts = {"revision_sha256": sha256}
-    await asyncio.gather(claim(), *(work.report(received, Event.MEDIA_READY, facts, sha256) for work in works))
+    await asyncio.gather(
+        claim(), *(work.report(received, Event.MEDIA_READY, facts, sha256) for work in works)
+    )
     events = [each.event for each in await desk.events(received)]
     assert events.count("media_ready") == 6
     assert events.count("claim") == 1
