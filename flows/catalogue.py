@@ -56,3 +56,8 @@ CATALOGUE: Mapping[Effect, FlowEntry] = MappingProxyType(
 def item_tag(submission_id: object) -> str:
     """The tag that every run of an item carries in Prefect."""
     return f"item:{submission_id}"
+
+
+def run_name(text: str) -> str:
+    """A name for a task run. Prefect fills braces in it with the task's arguments, so those are doubled."""
+    return text.replace("{", "{{").replace("}", "}}")

@@ -1,12 +1,14 @@
 """Distribute: the signed revision is handed to each destination, at most once, each on its own."""
 
 import asyncio
+import logging
 from uuid import UUID
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from flows.catalogue import run_name
 from flows.context import NotYet, Work, backoff_s, working
 from flows.tools import FlowTools
 from platforms.frame import Confirmed, HandedOff, Outcome, Refused, TryLater, Unknown
@@ -20,9 +22,11 @@ from states.text import Text
 from storage import renditions
 from storage.board import approvals_of
 from storage.deliveries import deliveries_of, move_delivery
+from storage.sending import Standing, standing_of
 from storage.stories import story_record
 from storage.tables import Delivery, Destination
 
+_LOG = logging.getLogger("sanshen.flows")
 _EVENT_OF = {
     DeliveryState.CONFIRMED: Event.DELIVERY_CONFIRMED,
     DeliveryState.HANDED_OFF: Event.DELIVERY_HANDED_OFF,
@@ -30,6 +34,11 @@ _EVENT_OF = {
     DeliveryState.UNKNOWN: Event.DELIVERY_UNKNOWN,
 }
 _WAITING = (DeliveryState.PENDING.value, DeliveryState.SENDING.value)
+_BROKE_OFF = Text(
+    "上次发送中断，无法确定平台是否已收到。请到平台核实后确认或重发。",
+    "The last attempt broke off in the middle; whether the platform has it is not known. "
+    "Look there, then confirm or send again.",
+)
 
 
 class NotWhatWasSigned(Exception):
@@ -50,7 +59,7 @@ async def distribute(submission_id: UUID, revision_number: int, outbox_id: int, 
         ]
         outcomes = await asyncio.gather(
             *(
-                deliver.with_options(task_run_name=f"{destination.name} · {story.title}")(
+                deliver.with_options(task_run_name=run_name(f"{destination.name} · {story.title}"))(
                     work, story, delivery, destination
                 )
                 for delivery, destination in waiting
@@ -87,44 +96,46 @@ def _settle(work: Work, outcomes: list[Outcome | BaseException | None]) -> None:
 
 @task(cache_policy=NO_CACHE)
 async def deliver(work: Work, story: Story, delivery: Delivery, destination: Destination) -> Outcome | None:
-    """One destination: `sending` is on disk before the call, the outcome after it."""
-    platform = PLATFORMS[destination.platform]
-    if delivery.state == DeliveryState.SENDING.value and not platform.is_idempotent:
-        # An earlier attempt died in the middle of the call, and this platform cannot be asked or repeated.
-        outcome: Outcome = Unknown(
-            Text(
-                "上次发送中断，无法确定平台是否已收到。请到平台核实后确认或重发。",
-                "The last attempt broke off in the middle; whether the platform has it is not known. "
-                "Look there, then confirm or send again.",
-            )
-        )
-    else:
-        if not await _begin_sending(work, delivery):
-            return None
+    """One destination: `sending` is on disk before the call, the outcome after it. None: not to be sent."""
+    broke_off = delivery.state == DeliveryState.SENDING.value  # an earlier attempt died in the call
+    standing = await _begin_sending(work, delivery)
+    if standing is Standing.LIVE and (not broke_off or PLATFORMS[destination.platform].is_idempotent):
         outcome = await _publish(work, story, delivery, destination)
+    elif broke_off and standing is not Standing.RETRACTED:  # a retraction takes back what broke off
+        outcome = Unknown(_BROKE_OFF)
+    else:
+        return None
     if isinstance(outcome, TryLater) and work.is_last_attempt:
         outcome = Refused(outcome.text)
     await _record(work, story, delivery, destination, outcome)
     return outcome
 
 
-async def _begin_sending(work: Work, delivery: Delivery) -> bool:
-    if delivery.state == DeliveryState.SENDING.value:
-        return True
+async def _begin_sending(work: Work, delivery: Delivery) -> Standing | None:
+    """Put `sending` on disk if the revision may still go out, else cancel; None when somebody was first."""
     try:
         async with work.transaction() as session:
-            seen = DeliveryState.PENDING
-            await move_delivery(session, delivery.id, DeliveryState.SENDING, seen=seen)
+            standing = await standing_of(session, delivery.submission_id, delivery.revision_number)
+            if delivery.state != DeliveryState.SENDING.value:
+                goes_out = standing is Standing.LIVE
+                target = DeliveryState.SENDING if goes_out else DeliveryState.CANCELLED
+                await move_delivery(session, delivery.id, target, seen=DeliveryState.PENDING)
+            return standing
     except DeliveryMoveRefused:
-        return False  # cancelled or retracted in between
-    return True
+        return None  # cancelled, or taken by another run, in between
 
 
 async def _publish(work: Work, story: Story, delivery: Delivery, destination: Destination) -> Outcome:
     platform = PLATFORMS[destination.platform]
-    async with guarded_client(work.settings.allowed_private_hosts) as http:
-        tools = FlowTools(work, http)
-        return await platform.publish(story, tools.config(destination), str(delivery.id), tools)
+    try:
+        async with guarded_client(work.settings.allowed_private_hosts) as http:
+            tools = FlowTools(work, http)
+            return await platform.publish(story, tools.config(destination), str(delivery.id), tools)
+    except Exception:
+        if not work.is_last_attempt:
+            raise
+        _LOG.exception("delivery %s broke off at its last attempt", delivery.id)
+        return Unknown(_BROKE_OFF)
 
 
 async def _record(
@@ -143,7 +154,7 @@ async def _record(
             facts = _facts(story, delivery, destination, values)
             await work.report(UUID(story.id), _EVENT_OF[state], facts, also=store)
     except DeliveryMoveRefused:
-        return  # a retraction took it over while the call was out; that run takes it down
+        return  # a retraction that did not wait any longer took it over; it takes the story down
 
 
 def _facts(

@@ -8,6 +8,7 @@ from uuid import UUID
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.catalogue import run_name
 from flows.context import Work, working
 from flows.making import make_rendition
 from media.errors import MediaError, RetryableMediaError
@@ -31,7 +32,7 @@ async def intake(submission_id: UUID, revision_sha256: str, outbox_id: int, atte
     async with working(outbox_id, attempt) as work:
         waiting = await _waiting_assets(work, submission_id)
         for asset in waiting:
-            await check_asset.with_options(task_run_name=f"check {asset.filename}")(work, asset)
+            await check_asset.with_options(task_run_name=run_name(f"check {asset.filename}"))(work, asset)
         await _report(work, submission_id, revision_sha256)
 
 

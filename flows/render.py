@@ -11,6 +11,7 @@ from uuid import UUID
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.catalogue import run_name
 from flows.context import Work, working
 from flows.making import make_rendition
 from media.errors import MediaError, RetryableMediaError
@@ -86,7 +87,7 @@ async def _make_all(work: Work, plan: Plan) -> None:
         async with _fetched(work, asset) as source:
             for wanted in todo:
                 name = f"{PROFILES[wanted.profile].label.zh} {wanted.profile} · {asset.filename}"
-                await render_one.with_options(task_run_name=name)(work, wanted, source, asset)
+                await render_one.with_options(task_run_name=run_name(name))(work, wanted, source, asset)
 
 
 @asynccontextmanager

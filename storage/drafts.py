@@ -10,8 +10,8 @@ from states.item import State
 from states.ledger import GENESIS, LedgerEvent
 from states.refusals import RoleMissing
 from states.roles import EDITORS, Actor, Role
-from storage.advance import event_row
-from storage.tables import Revision, Submission
+from storage.advance import event_values
+from storage.tables import EventRow, Revision, Submission
 
 _WRITERS = EDITORS | {Role.CORRESPONDENT}
 
@@ -51,7 +51,7 @@ async def create_submission(
             created_at=at,
         )
     )
-    session.add(event_row(record))
+    session.add(EventRow(**event_values(record)))
     await session.flush()
     return row
 

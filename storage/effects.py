@@ -11,7 +11,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from states.delivery import DeliveryState
 from states.submission import Effect
 from storage.items import LoadedItem
-from storage.tables import Delivery, Destination, OutboxRow
+from storage.tables import Delivery, Destination, OutboxRow, core
+
+_OUTBOX = core(OutboxRow)
+_ENQUEUE = insert(_OUTBOX).returning(_OUTBOX.c.id)
 
 
 async def write_effects(
@@ -39,14 +42,15 @@ async def enqueue(
     urgency: int = 1,
 ) -> int:
     """Write one outbox row; returns its id. A trigger wakes the dispatcher at commit."""
-    statement = (
-        insert(OutboxRow)
-        .values(
-            effect=effect.value, submission_id=submission_id, payload=dict(payload or {}), urgency=urgency
-        )
-        .returning(col(OutboxRow.id))
-    )
-    return int((await session.exec(statement)).scalar_one())
+    values = {
+        "effect": effect.value,
+        "submission_id": submission_id,
+        "payload": dict(payload or {}),
+        "urgency": urgency,
+        "attempt": 0,
+    }
+    connection = await session.connection()
+    return int((await connection.execute(_ENQUEUE, values)).scalar_one())
 
 
 async def _plan_deliveries(session: AsyncSession, loaded: LoadedItem, at: datetime) -> None:

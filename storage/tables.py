@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Table, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlmodel import Column, Field, SQLModel
 
@@ -269,3 +269,8 @@ class IdempotentReply(SQLModel, table=True):
     status: int
     body: dict[str, Any] = _object()
     created_at: datetime = _moment(index=True)
+
+
+def core(model: type[SQLModel]) -> Table:
+    """The plain table under a model, for statements on the hot path: no instrumented objects, built once."""
+    return SQLModel.metadata.tables[str(model.__tablename__)]

@@ -9,12 +9,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import select
 
-from states.item import State
+from states.item import Request, State
 from states.ledger import GENESIS
 from states.refusals import GuardRefused, IllegalMove, RoleMissing
 from states.roles import SYSTEM
 from states.submission import Event
-from storage.advance import ledger_event
+from storage.advance import advance, ledger_event
 from storage.board import approvals_of, history_of, revisions_of
 from storage.deliveries import deliveries_of
 from storage.errors import Conflict, NotFound, StaleVersion
@@ -186,9 +186,7 @@ async def test_transaction_that_fails_after_the_move_leaves_nothing(newsroom: An
 
     async def claim_and_fail() -> None:
         async with newsroom.db.transaction() as session:
-            loaded = await load_item(session, item)
-            loaded.row.title = "changed"
-            await session.flush()
+            await advance(session, item, Event.CLAIM, Request(newsroom.actor("duty")))
             raise Stop
 
     with pytest.raises(Stop):

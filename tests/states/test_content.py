@@ -1,0 +1,80 @@
+"""What a revision says: its name changes with every word, and the way to the table and back loses nothing."""
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from states.content import AssetRef, Content
+from states.ledger import NotCanonical
+
+CLIP, STILL = AssetRef("a" * 64, "clip.mp4", "抗洪现场"), AssetRef("b" * 64, "still.jpg")
+CONTENT = Content(
+    title="水退了",
+    digest="一天一夜",
+    body="第一段。\n\n第二段。",
+    byline="赵通讯员",
+    column="要闻",
+    tags=("防汛", "民生"),
+    ai_label="none",
+    destinations=("app", "webhook"),
+    correction_note="",
+    assets=(CLIP, STILL),
+)
+CHANGES: dict[str, Any] = {
+    "title": "水退了。",
+    "digest": "",
+    "body": "第一段。\n第二段。",
+    "byline": "钱通讯员",
+    "column": None,
+    "language": "en",
+    "tags": ("民生", "防汛"),
+    "ai_label": "assisted",
+    "destinations": ("app",),
+    "correction_note": "更正",
+    "assets": (STILL, CLIP),
+}
+
+
+@pytest.mark.parametrize("field", [each.name for each in fields(Content)])
+def test_hash_changes_with_each_single_field(field: str) -> None:
+    assert replace(CONTENT, **{field: CHANGES[field]}).sha256() != CONTENT.sha256()
+
+
+@pytest.mark.parametrize("change", [{"sha256": "c" * 64}, {"filename": "x"}, {"caption": "x"}])
+def test_hash_changes_with_each_field_of_an_asset(change: dict[str, str]) -> None:
+    assert replace(CONTENT, assets=(replace(CLIP, **change), STILL)).sha256() != CONTENT.sha256()
+
+
+@pytest.mark.parametrize("content", [Content(), CONTENT])
+def test_content_to_json_and_back_is_the_same_with_the_same_hash(content: Content) -> None:
+    stored = json.loads(json.dumps(content.to_json()))
+    assert Content.from_json(stored) == content
+    assert Content.from_json(stored).sha256() == content.sha256()
+
+
+def test_content_from_json_with_its_names_in_another_order_has_the_same_hash() -> None:
+    turned = dict(reversed(list(CONTENT.to_json().items())))
+    assert Content.from_json(turned).sha256() == CONTENT.sha256()
+
+
+def test_hash_of_an_empty_revision_stays_what_it_was() -> None:
+    """A new field of Content would rename every revision ever signed: it needs a decision, not a default."""
+    assert Content().sha256() == "c736ee31fc5b775b853a6f483f02a47f625fadc78e471b836b1c4c6ec621cae4"
+
+
+def test_content_from_json_with_an_unknown_field_is_refused() -> None:
+    with pytest.raises(TypeError):
+        Content.from_json({"headline": "x"})
+
+
+def test_content_with_a_lone_surrogate_has_no_hash() -> None:
+    with pytest.raises(NotCanonical):
+        Content(title="\ud83d").sha256()
+
+
+def test_with_asset_adds_it_at_the_end_and_never_twice() -> None:
+    renamed = replace(CLIP, caption="新说明")
+    assert CONTENT.with_asset(AssetRef("c" * 64, "c.mp3")).assets[-1].filename == "c.mp3"
+    assert CONTENT.with_asset(renamed).assets == (STILL, renamed)
