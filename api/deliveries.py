@@ -21,7 +21,7 @@ from storage.deliveries import delivery_by_id, move_delivery
 from storage.errors import NotFound
 from storage.resending import send_again
 from storage.seeing import visible_submission
-from storage.tables import Delivery
+from storage.tables import Delivery, Revision
 
 router = APIRouter(prefix=f"{API}/deliveries/{{delivery_id}}", tags=["deliveries"])
 _TO_CONFIRM = frozenset({DeliveryState.HANDED_OFF, DeliveryState.UNKNOWN})
@@ -72,7 +72,8 @@ async def confirm(
         "url": confirmation.url,
         "message": None,
     }
-    event, request = Event.DELIVERY_CONFIRMED, Request(asker)
+    revision = await unit.get(Revision, (delivery.submission_id, delivery.revision_number))
+    event, request = Event.DELIVERY_CONFIRMED, Request(asker, revision.sha256 if revision else None)
     await advance(unit, delivery.submission_id, event, request, Change(facts=facts))
     return await _shown(unit, held, delivery_id)
 

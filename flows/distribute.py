@@ -152,7 +152,7 @@ async def _record(
                 await store(session)
         else:
             facts = _facts(story, delivery, destination, values)
-            await work.report(UUID(story.id), _EVENT_OF[state], facts, also=store)
+            await work.report(UUID(story.id), _EVENT_OF[state], facts, story.revision_sha256, also=store)
     except DeliveryMoveRefused:
         return  # a retraction that did not wait any longer took it over; it takes the story down
 

@@ -20,7 +20,8 @@ class Guard:
 
 
 def _did_no_other_stage(item: Item, request: Request) -> bool:
-    return all(stage is item.state or who != request.actor.person_id for stage, who in item.reviewers)
+    stage_now = State.FIRST_REVIEW if item.state is State.RECEIVED else item.state
+    return all(stage is stage_now or who != request.actor.person_id for stage, who in item.reviewers)
 
 
 def _columns_fit(item: Item, request: Request) -> bool:
@@ -31,7 +32,7 @@ _ALL = (
     Guard(
         "is_author",
         lambda item, request: request.actor.person_id == item.author_id,
-        Text("只有作者本人可以这样操作。", "Only the author can do this."),
+        Text("只有作者本人可以这样操作，请联系作者。", "Only the author can do this; ask them."),
     ),
     Guard(
         "not_author",
@@ -76,7 +77,7 @@ _ALL = (
     Guard(
         "holds_claim",
         lambda item, request: item.claimed_by is not None and item.claimed_by == request.actor.person_id,
-        Text("您没有认领本稿。", "You do not hold this piece."),
+        Text("您没有认领本稿，请先认领。", "You do not hold this piece; claim it first."),
     ),
     Guard(
         "sees_current_revision",
@@ -95,6 +96,14 @@ _ALL = (
         "intake_done",
         lambda item, request: item.is_intake_done,
         Text("素材还在检查中，请稍候。", "The files are still being checked; try again in a moment."),
+    ),
+    Guard(
+        "has_changes",
+        lambda item, request: item.is_changed_since_live,
+        Text(
+            "更正稿与已发布的版本相同，请先修改，或撤回更正。",
+            "The correction is what readers have already; change it, or withdraw the correction.",
+        ),
     ),
     Guard(
         "has_title",
@@ -151,7 +160,10 @@ _ALL = (
         lambda item, request: (
             request.actor.person_id == item.author_id or bool(request.actor.roles & EDITORS)
         ),
-        Text("只有作者或编辑可以这样操作。", "Only the author or an editor can do this."),
+        Text(
+            "只有作者或编辑可以这样操作，请联系他们。",
+            "Only the author or an editor can do this; ask one of them.",
+        ),
     ),
 )
 

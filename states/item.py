@@ -40,8 +40,11 @@ class Item:
     held_from: State | None = None
     is_intake_done: bool = False
     is_live: bool = False  # a revision is, or is about to be, before readers
+    is_changed_since_live: bool = False  # of a live piece: the current revision is not the live one
     is_fast_track: bool = False
-    reviewers: frozenset[tuple[State, str]] = frozenset()  # approvals of this round: stage and person
+    reviewers: frozenset[tuple[State, str]] = (
+        frozenset()
+    )  # every approval the piece ever had: stage and person
     has_title: bool = False
     has_body_or_asset: bool = False
     is_ai_declared: bool = False

@@ -75,7 +75,9 @@ class LedgerEvent:
     prev_hash: str
 
     def body(self) -> dict[str, Any]:
-        """The object whose canonical form is hashed."""
+        """The object whose canonical form is hashed. Raises NotCanonical for a time without a zone."""
+        if self.at.tzinfo is None:
+            raise NotCanonical("a time without a zone")
         return {
             "actor_id": self.actor_id,
             "actor_roles": sorted(self.actor_roles),

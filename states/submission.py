@@ -97,7 +97,7 @@ def _writing() -> list[Move]:
             State.CORRECTING,
             State.RECEIVED,
             _WRITERS,
-            ("holds_claim", *_SUBMITTABLE),
+            ("holds_claim", "has_changes", *_SUBMITTABLE),
             (Effect.INTAKE,),
         )
     )
@@ -208,7 +208,9 @@ def _reporting() -> list[Move]:
         for state in (State.RECEIVED, *REVIEWS, State.HELD)
     ]
     confirming = _SYSTEM | EDITORS  # a person confirms a hand-off with the link
-    rows.append(Move(Event.DELIVERY_CONFIRMED, State.APPROVED, State.PUBLISHED, confirming))
+    # A late confirmation of an earlier revision does not publish the correction that waits.
+    current = ("sees_current_revision",)
+    rows.append(Move(Event.DELIVERY_CONFIRMED, State.APPROVED, State.PUBLISHED, confirming, current))
     # Not `returned`: a live piece that is turned back is `correcting`.
     after = (State.PUBLISHED, State.CORRECTING, State.RETRACTED, State.RECEIVED, *REVIEWS, State.HELD)
     rows += [Move(Event.DELIVERY_CONFIRMED, state, state, confirming, when=("is_live",)) for state in after]

@@ -1,0 +1,1 @@
+"""What is remembered: tables, the one write path, the object store. It holds and does not act."""

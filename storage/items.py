@@ -19,10 +19,7 @@ from storage.tables import Approval, Destination, Rendition, RenditionUse, Revis
 _SUBMISSION, _REVISION, _APPROVAL = core(Submission), core(Revision), core(Approval)
 _APPROVALS = (
     sa_select(func.array_agg(_APPROVAL.c.stage + ":" + cast(_APPROVAL.c.person_id, Text)))
-    .where(
-        _APPROVAL.c.submission_id == _SUBMISSION.c.id,
-        _APPROVAL.c.review_round == _SUBMISSION.c.review_round,
-    )
+    .where(_APPROVAL.c.submission_id == _SUBMISSION.c.id)
     .scalar_subquery()
 )
 # Columns, not objects, and built once: SQLAlchemy's objects cost more than the rest of a decision (DECISIONS 16).
@@ -120,6 +117,7 @@ def _item(row: Submission, content: Content, approved: list[str], more: _More) -
         held_from=State(row.held_from) if row.held_from else None,
         is_intake_done=row.is_intake_done,
         is_live=row.live_revision_number is not None,
+        is_changed_since_live=row.revision_number != row.live_revision_number,
         is_fast_track=row.is_fast_track,
         reviewers=frozenset((State(stage), person) for stage, person in pairs),
         has_title=bool(content.title.strip()),

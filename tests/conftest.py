@@ -203,7 +203,7 @@ class Newsroom:
         return item
 
     async def in_state(self, state: State, **content: Any) -> UUID:
-        """In one of the reviews, or signed off and waiting for its deliveries."""
+        """In one of the reviews, signed off and waiting for its deliveries, or published."""
         item = await self.received(**content)
         for stage, reviewer in (
             ("first_review", "duty"),
@@ -216,7 +216,10 @@ class Newsroom:
             if stage == "final_review":
                 await self.media_ready(item)
             await self.send(item, Event.APPROVE, reviewer)
-        assert state is State.APPROVED
+        if state is State.PUBLISHED:
+            await self.send(item, Event.DELIVERY_CONFIRMED, SYSTEM)
+        else:
+            assert state is State.APPROVED
         return item
 
     async def media_ready(self, item: UUID) -> None:

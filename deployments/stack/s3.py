@@ -15,6 +15,7 @@ from states.text import Text
 STOP_SIGNAL = signal.SIGTERM
 PUBLIC_BUCKET = "public"
 GRPC_OFFSET = 10000  # SeaweedFS opens a gRPC port beside each of its ports
+_LONGEST_SOCKET_PATH = 100  # unix(7): 108 bytes on Linux, 104 on macOS, the closing zero included
 PORT_COUNT = 5  # S3, master, volumes, filer, and the admin part that cannot be left out
 
 
@@ -61,6 +62,8 @@ def command(folder: Path, port: int) -> tuple[str, ...]:
         f"-admin.port={port + 4}",
         "-admin.ui=false",
         f"-s3.config={folder / 'identities.json'}",
+        # Its place is /tmp by default, where another user's left-over would stop the start.
+        *_sockets(folder),
         "-s3.cacheCapacityMB=0",
         "-s3.iam=false",
         "-s3.port.iceberg=0",
@@ -72,6 +75,13 @@ def command(folder: Path, port: int) -> tuple[str, ...]:
         "-master.volumeSizeLimitMB=256",
         "-volume.max=2000",
     )
+
+
+def _sockets(folder: Path) -> tuple[str, ...]:
+    """The gateway's Unix sockets in its own folder, unless that name is too long for a socket."""
+    if len(str(folder / "filer.sock").encode()) > _LONGEST_SOCKET_PATH:
+        return ()
+    return (f"-s3.localSocket={folder / 's3.sock'}", f"-filer.localSocket={folder / 'filer.sock'}")
 
 
 def environment(keys: Secrets) -> dict[str, str]:

@@ -68,7 +68,7 @@ def supervise(home: Path, screen: Screen, *items: Item) -> Supervisor:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens in another process
+        while not condition():
             await asyncio.sleep(0.02)
 
 

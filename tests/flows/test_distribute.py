@@ -1,4 +1,4 @@
-"""Distribution on a real database: what each outcome leaves, what a crash leaves, and nothing sent that should not be."""
+"""Distribution on a real database: what each outcome and each crash leaves, and nothing sent that must not be."""
 
 import asyncio
 from typing import Any

@@ -178,10 +178,10 @@ async def test_delivery_that_a_person_settled_in_between_stops_no_other(desk: An
 
 
 async def test_delivery_that_is_being_sent_is_taken_back_after_it_has_arrived(
-    desk: Any, newsroom: Any, platforms: Any
+    desk: Any, newsroom: Any, platforms: Any, request: pytest.FixtureRequest
 ) -> None:
     """Asked at once, the platform would take back nothing, and then take in what is on its way."""
-    (slow, one), (good, two) = (await platforms("slow", "good")).items()
+    (slow, one), (good, _) = (await platforms("slow", "good")).items()
     item = await desk.signed(destinations=(slow, good))
     arrived = asyncio.Event()
 
@@ -193,6 +193,7 @@ async def test_delivery_that_is_being_sent_is_taken_back_after_it_has_arrived(
     fence = await desk.take(Effect.DISTRIBUTE, item)
     number = (await desk.item(item)).revision_number
     sending = asyncio.create_task(distribute.distribute.fn(item, number, fence.outbox_id, fence.attempt))
+    request.addfinalizer(arrived.set)  # so that a failure below leaves nothing hanging
     async with asyncio.timeout(5):
         while await _states(desk, item) != {slow: "sending", good: "confirmed"}:
             await asyncio.sleep(0.02)
@@ -221,7 +222,9 @@ async def test_sender_that_never_ends_is_waited_for_until_the_last_attempt_only(
     assert (await _states(desk, item), len(platform.retracted)) == ({name: "retracted"}, 1)
 
 
-async def test_every_revision_that_ever_went_out_is_taken_back(desk: Any, newsroom: Any, platforms: Any) -> None:
+async def test_every_revision_that_ever_went_out_is_taken_back(
+    desk: Any, newsroom: Any, platforms: Any
+) -> None:
     ((name, platform),) = (await platforms("one")).items()
     item = await _out(desk, **{name: DeliveryState.CONFIRMED})
     async with newsroom.db.transaction() as session:

@@ -33,7 +33,8 @@ def _other_column(item: Item, request: Request) -> Situation:
 
 
 def _reviewed_another_stage(item: Item, request: Request) -> Situation:
-    elsewhere = State.SECOND_REVIEW if item.state is State.FIRST_REVIEW else State.FIRST_REVIEW
+    is_first = item.state in (State.RECEIVED, State.FIRST_REVIEW)
+    elsewhere = State.SECOND_REVIEW if is_first else State.FIRST_REVIEW
     return replace(item, reviewers=frozenset({(elsewhere, ME)})), request
 
 
@@ -49,6 +50,7 @@ CLOSE: dict[str, Close] = {
     "sees_current_revision": _wrong_revision,
     "gives_reason": _blank_reason,
     "intake_done": _item(is_intake_done=False),
+    "has_changes": _item(is_changed_since_live=False),
     "has_title": _item(has_title=False),
     "has_content": _item(has_body_or_asset=False),
     "ai_declared": _item(is_ai_declared=False),
@@ -69,6 +71,7 @@ def _open(state: State, role: Role | None, *, is_mine: bool = False, **changes: 
         column="news",
         revision_sha256=REVISION,
         claimed_by=ME,
+        is_changed_since_live=True,
         is_intake_done=True,
         has_title=True,
         has_body_or_asset=True,

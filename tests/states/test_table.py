@@ -19,7 +19,7 @@ EXPECTED = """
 edit               | draft returned   | =                | writer         |         | is_author            |
 edit               | correcting       | =                | writer         |         | holds_claim          |
 submit             | draft returned   | received         | writer         |         | is_author SENDABLE   | intake
-submit             | correcting       | received         | writer         |         | holds_claim SENDABLE | intake
+submit             | correcting       | received         | writer         |         | holds_claim AMENDED  | intake
 withdraw           | draft returned   | withdrawn        | writer         | new     | is_author            |
 withdraw           | IN_HAND          | withdrawn        | writer         | new     | is_author            |
 withdraw           | IN_HAND          | published        | writer         | live    | is_author_or_editor  |
@@ -42,7 +42,7 @@ release            | final_review     | =                | editor_in_chief|     
 
 approve            | first_review     | second_review    | duty_editor    |         | REVIEWS              | render
 approve            | second_review    | final_review     | desk_head      |         | REVIEWS              |
-approve            | final_review     | approved         | editor_in_chief|         | REVIEWS SIGNABLE     | distribute
+approve            | final_review     | approved         | editor_in_chief|         | REVIEWS SIGNABLE  | distribute
 
 return_for_revision| first_review     | returned         | duty_editor    | new     | ADVERSE              |
 return_for_revision| second_review    | returned         | desk_head      | new     | ADVERSE              |
@@ -63,7 +63,7 @@ resume             | held             | first_review     | duty_editor    | held
 resume             | held             | second_review    | desk_head      | held_from_second_review | column_fits |
 resume             | held             | final_review     | editor_in_chief| held_from_final_review  | column_fits |
 
-delivery_confirmed | approved         | published        | system editor  |         |                      |
+delivery_confirmed | approved         | published        | system editor  |         | CURRENT              |
 delivery_confirmed | AFTER_SIGN_OFF   | =                | system editor  | live    |                      |
 delivery_handed_off| approved         | =                | system         |         |                      |
 delivery_handed_off| AFTER_SIGN_OFF   | =                | system         | live    |                      |
@@ -85,6 +85,7 @@ SHORT = {
     "CURRENT": "sees_current_revision",
     "ADVERSE": "not_author not_last_editor not_earlier_reviewer column_fits not_claimed_by_another "
     "sees_current_revision gives_reason",
+    "AMENDED": "has_changes has_title has_content ai_declared uploads_finished has_destination",
     "SENDABLE": "has_title has_content ai_declared uploads_finished has_destination",
     "SIGNABLE": "ai_declared has_destination renditions_ready within_platform_limits",
     "editor": "duty_editor desk_head editor_in_chief",

@@ -177,6 +177,31 @@ async def test_resubmission_is_a_new_round_that_needs_three_approvals_again(news
     assert rounds == [1, 2]
 
 
+async def test_second_stage_is_refused_to_who_did_the_first_in_an_earlier_round(newsroom: Any) -> None:
+    item = await newsroom.received()
+    await newsroom.send(item, Event.CLAIM, "all_reviews")
+    await newsroom.send(item, Event.APPROVE, "all_reviews")
+    await newsroom.send(item, Event.RETURN_FOR_REVISION, "head", "请补充")
+    await newsroom.edit(item, body="补充后的正文。")
+    await newsroom.send(item, Event.SUBMIT, "writer")
+    await newsroom.send(item, Event.INTAKE_PASSED, SYSTEM)
+    await newsroom.send(item, Event.CLAIM, "duty")
+    await newsroom.send(item, Event.APPROVE, "duty")
+    with pytest.raises(GuardRefused) as refused:
+        await newsroom.send(item, Event.APPROVE, "all_reviews")
+    assert refused.value.guard == "not_earlier_reviewer"
+
+
+async def test_correction_that_changes_nothing_is_not_sent_in(newsroom: Any) -> None:
+    item = await newsroom.in_state(State.PUBLISHED)
+    await newsroom.send(item, Event.CORRECT, "duty", "更正地名")
+    with pytest.raises(GuardRefused) as refused:
+        await newsroom.send(item, Event.SUBMIT, "duty")
+    assert refused.value.guard == "has_changes"
+    await newsroom.edit(item, who="duty", body="更正后的正文。")
+    assert (await newsroom.send(item, Event.SUBMIT, "duty")).state is State.RECEIVED
+
+
 async def test_transaction_that_fails_after_the_move_leaves_nothing(newsroom: Any) -> None:
     item = await newsroom.received()
     before = await _row(newsroom, item)

@@ -1,0 +1,247 @@
+"""Writes the generated pages of docs/ from the code that they describe; `--check` names the stale ones."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from api.app import create_app
+from deployments.cli import app as cli
+from states.guards import GUARDS
+from states.item import State
+from states.roles import EDITORS, ROLE_NAMES, Role
+from states.submission import MOVES, Event, Move
+from storage.settings import Settings
+
+DOCS = Path(__file__).resolve().parent
+NOTE = "<!-- 由 docs/generate.py 生成，请勿手改；运行 make docs。 Generated: run `make docs`. -->"
+
+_CONDITION_WORDS = {
+    "not_live": "新稿 new: nothing of it is before readers",
+    "is_live": "已签发 live: a signed revision is, or is about to be, before readers",
+    "is_fast_track": "绿色通道 fast track",
+    "is_ordinary": "普通 ordinary",
+    "held_from_first_review": "初审时待用 held in the first review",
+    "held_from_second_review": "复审时待用 held in the second review",
+    "held_from_final_review": "终审时待用 held in the final review",
+}
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a bar in a cell is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(names: Iterable[str]) -> str:
+    """The names as code, separated by commas; a dash for none."""
+    return ", ".join(f"`{name}`" for name in names) or "–"
+
+
+def states_page() -> str:
+    """The diagram and the table of moves, from `states/submission.py`."""
+    return "\n\n".join(
+        [
+            "# 稿件状态与操作 · States and moves of a submission",
+            "来源 source: `states/submission.py`, `states/guards.py`",
+            "## 新稿 · A new piece",
+            _diagram(_new_moves()),
+            "## 更正与撤稿 · Correction and retraction",
+            "签发之后：更正重新经过三审，原版本继续在线。 After the sign-off: a correction passes the three "
+            "reviews again while the old revision stays up.",
+            _diagram(_live_moves()),
+            "## 操作表 · The table of moves",
+            "`=`：状态不变 the state stays.",
+            _move_table(),
+            "## 条件 · Which piece",
+            table(("名称 name", "含义 meaning"), _condition_rows()),
+            "## 守卫 · Guards",
+            "守卫不满足时，拒绝语如下。 When a guard stands closed, these are the words.",
+            table(("名称 name", "中文", "English"), _guard_rows()),
+        ]
+    )
+
+
+def _new_moves() -> list[Move]:
+    return [move for move in MOVES if "is_live" not in move.when and move.source is not State.CORRECTING]
+
+
+def _live_moves() -> list[Move]:
+    unsigned = (State.DRAFT, State.RETURNED)
+    return [move for move in MOVES if "not_live" not in move.when and move.source not in unsigned]
+
+
+def _diagram(moves: Iterable[Move]) -> str:
+    """Mermaid: one arrow for each pair of states, with every event that leads along it."""
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for move in moves:
+        if move.source is not move.target:
+            arrows.setdefault((move.source, move.target), []).append(move.event.value)
+    lines = [f"    {a.value} --> {b.value}: {', '.join(events)}" for (a, b), events in arrows.items()]
+    leavable = {move.source for move in MOVES if move.source is not move.target}
+    ends = [state for state in State if state not in leavable and any(state in arrow for arrow in arrows)]
+    start = ["    [*] --> draft"] if any(source is State.DRAFT for source, _ in arrows) else []
+    lines = [*start, *lines, *(f"    {end.value} --> [*]" for end in ends)]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def _move_table() -> str:
+    header = ("event", "from", "to", "谁 who", "条件 piece", "守卫 guards", "效果 effects")
+    order = {event: place for place, event in enumerate(Event)}
+    moves = sorted(MOVES, key=lambda move: order[move.event])  # stable: within one event, as in the table
+    return table(header, (_move_row(list(rows)) for _, rows in groupby(moves, key=_alike)))
+
+
+def _alike(move: Move) -> tuple[object, ...]:
+    """Rows that differ in nothing but the state that they leave, or stay in, share a line."""
+    target = "=" if move.target is move.source else move.target.value
+    return (move.event, target, move.roles, move.when, move.guards, move.effects)
+
+
+def _move_row(moves: list[Move]) -> tuple[str, ...]:
+    first = moves[0]
+    return (
+        f"`{first.event.value}`",
+        code(move.source.value for move in moves),
+        "=" if first.target is first.source else f"`{first.target.value}`",
+        _who(first.roles),
+        code(first.when),
+        code(first.guards),
+        code(effect.value for effect in first.effects),
+    )
+
+
+def _who(roles: frozenset[Role]) -> str:
+    names = [ROLE_NAMES[role] for role in Role if role in roles]
+    if roles >= EDITORS and Role.CORRESPONDENT in roles:
+        return "通讯员或编辑 a correspondent or an editor"
+    if roles >= EDITORS:
+        return "编辑 any editor" + ("、系统 or the system" if Role.SYSTEM in roles else "")
+    return "、".join(name.zh for name in names) + " " + ", ".join(name.en for name in names)
+
+
+def _condition_rows() -> list[tuple[str, str]]:
+    used = dict.fromkeys(name for move in MOVES for name in move.when)
+    return [(f"`{name}`", _CONDITION_WORDS[name]) for name in used]
+
+
+def _guard_rows() -> list[tuple[str, str, str]]:
+    return [(f"`{name}`", guard.refusal.zh, guard.refusal.en) for name, guard in GUARDS.items()]
+
+
+def settings_page() -> str:
+    """Every setting, from the fields of `storage.settings.Settings`."""
+    rows = [
+        (f"`{env_name(name, field)}`", _default(field), field.description or "–")
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n\n".join(
+        [
+            "# 设置 · Settings",
+            "来源 source: `storage/settings.py`。环境变量优先于 `<SANSHEN_HOME>/stack.env`（`sanshen up` 写入）。 "
+            "The environment wins over that file, which `sanshen up` writes.",
+            table(("环境变量 variable", "默认 default", "说明 description"), rows),
+        ]
+    )
+
+
+def env_name(name: str, field: FieldInfo) -> str:
+    """The environment variable of a setting."""
+    return str(field.validation_alias or f"{Settings.model_config['env_prefix']}{name}").upper()
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default()
+    if value is None or value == () or isinstance(value, SecretStr):
+        return "–"
+    return f"`{value}`"
+
+
+def cli_page() -> str:
+    """Every command, from the Typer application."""
+    sections = ["# 命令行 · Command line", "来源 source: `deployments/cli.py`"]
+    for path, command in commands():
+        sections += [f"## `{path}`", command.help or "–"]
+        rows = [_parameter_row(parameter) for parameter in command.params]
+        if rows:
+            sections.append(table(("参数 parameter", "默认 default", "说明 description"), rows))
+    return "\n\n".join(sections)
+
+
+def commands() -> list[tuple[str, Any]]:
+    """Every command with its full name, the groups before their members, in the order of definition."""
+
+    def walk(path: str, command: Any) -> list[tuple[str, Any]]:
+        members = getattr(command, "commands", {}).items()
+        return [(path, command)] + [
+            each for name, member in members for each in walk(f"{path} {name}", member)
+        ]
+
+    return walk("sanshen", typer.main.get_command(cli))
+
+
+def _parameter_row(parameter: Any) -> tuple[str, str, str]:
+    if parameter.param_type_name == "argument":
+        names = [parameter.name.upper()]
+    else:
+        names = [*parameter.opts, *parameter.secondary_opts]
+    many = "（可多次 repeatable）" if getattr(parameter, "multiple", False) else ""
+    default = "必填 required" if parameter.required else _shown(parameter.default)
+    return code(names) + many, default, parameter.help or "–"
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None or value is False else f"`{value}`"
+
+
+def openapi_page() -> str:
+    """The API's own description of itself."""
+    return json.dumps(create_app().openapi(), ensure_ascii=False, indent=1)
+
+
+# Each generated file and what writes it: a page more is a line more.
+PAGES: dict[str, Callable[[], str]] = {
+    "states.md": states_page,
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "openapi.json": openapi_page,
+}
+
+
+def render(name: str) -> str:
+    """The text of one generated file."""
+    note = f"{NOTE}\n\n" if name.endswith(".md") else ""
+    return f"{note}{PAGES[name]()}\n"
+
+
+def stale() -> list[str]:
+    """The names of the files that are not what the code says now."""
+
+    def written(name: str) -> str | None:
+        path = DOCS / name
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    return [name for name in PAGES if written(name) != render(name)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write what is stale, or with `--check` only say so; 1 when something is stale."""
+    names = stale()
+    if "--check" in arguments:
+        if names:
+            sys.stderr.write(f"过期，请运行 make docs。 Stale, run `make docs`: {', '.join(names)}\n")
+        return 1 if names else 0
+    for name in names:
+        (DOCS / name).write_text(render(name), encoding="utf-8", newline="\n")
+        sys.stdout.write(f"docs/{name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
