@@ -50,9 +50,9 @@ async def check_asset(work: Work, asset: Asset) -> None:
         try:
             inspection = await inspect(path, asset.filename)
             await _make_review_copies(work, asset, path, inspection)
-        except RetryableMediaError:
-            raise
         except MediaError as error:
+            if isinstance(error, RetryableMediaError) and not work.is_last_attempt:
+                raise
             async with work.transaction() as session:
                 await assets.put_intake_refused(
                     session, asset.id, {"code": error.code, **error.text.to_json()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.context import Work
 from media.probe import Probe
 from media.profiles import Profile
-from media.render import Rendered, render
+from media.render import Rendered, RenderedFile, render
 from storage import renditions
 from storage.keys import RENDITIONS, rendition_key
 from storage.renditions import Wanted
@@ -27,7 +27,7 @@ async def make_rendition(work: Work, wanted: Wanted, profile: Profile, source: P
         {
             "role": file.role,
             "name": file.name,
-            "object_key": rendition_key(wanted.key, file.name),
+            "object_key": _object_key(wanted, file),
             "media_type": file.media_type,
             "size_bytes": file.size_bytes,
             "sha256": file.sha256,
@@ -38,11 +38,17 @@ async def make_rendition(work: Work, wanted: Wanted, profile: Profile, source: P
         await renditions.put_ready(session, wanted, files, rendered.measured)
 
 
+def _object_key(wanted: Wanted, file: RenderedFile) -> str:
+    # Two runs may make the same rendition at once, and an encoder need not give the same bytes twice: named
+    # by their content, neither's files replace those that the other has noted, and that may be signed by now.
+    return rendition_key(wanted.key, f"{file.sha256[:16]}/{file.name}")
+
+
 async def _store(work: Work, wanted: Wanted, rendered: Rendered) -> None:
     gate = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
-    async def put(name: str, path: Path, media_type: str) -> None:
+    async def put(file: RenderedFile) -> None:
         async with gate:
-            await work.objects.put_file(RENDITIONS, rendition_key(wanted.key, name), path, media_type)
+            await work.objects.put_file(RENDITIONS, _object_key(wanted, file), file.path, file.media_type)
 
-    await asyncio.gather(*(put(file.name, file.path, file.media_type) for file in rendered.files))
+    await asyncio.gather(*(put(file) for file in rendered.files))

@@ -21,10 +21,10 @@ from media.profiles import PROFILES, profiles_for
 from media.sniff import Kind
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
-from states.submission import Event
+from states.submission import MOVES_FROM, Event
 from storage import assets, renditions
 from storage.destinations import list_destinations
-from storage.items import load_item
+from storage.items import LoadedItem, load_item
 from storage.keys import ASSETS
 from storage.renditions import Wanted
 from storage.stories import story_record
@@ -47,17 +47,23 @@ class Plan:
 async def render(submission_id: UUID, revision_sha256: str, outbox_id: int, attempt: int) -> None:
     """Make what the revision goes out with, then tell the item that it is ready, or what failed."""
     async with working(outbox_id, attempt) as work:
-        plan = await plan_renditions(work, submission_id)
-        if plan.revision_sha256 != revision_sha256:
-            return  # a newer revision has its own run
+        plan = await plan_renditions(work, submission_id, revision_sha256)
+        if plan is None:
+            return
         await _make_all(work, plan)
         await _report(work, plan)
 
 
-async def plan_renditions(work: Work, submission_id: UUID) -> Plan:
-    """Note every rendition that the current revision needs; what is made already is found again by its key."""
+async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str) -> Plan | None:
+    """Note every rendition that the revision needs; what is made already is found again by its key.
+
+    None when the revision is no longer under review: a newer one has its own run, and what was signed with a
+    signed one stays as it is.
+    """
     async with work.transaction() as session:
         loaded = await load_item(session, submission_id)
+        if not _is_under_review(loaded, revision_sha256):
+            return None
         listed = {asset.sha256 for asset in loaded.content.assets}
         known = await assets.assets_of(session, submission_id)
         media = {each.sha256: each for each in known if each.sha256 in listed and each.kind in list(Kind)}
@@ -66,6 +72,13 @@ async def plan_renditions(work: Work, submission_id: UUID) -> Plan:
         await renditions.want(session, submission_id, loaded.row.revision_sha256, wanted)
     row = loaded.row
     return Plan(submission_id, row.revision_number, row.revision_sha256, media, tuple(chosen), wanted)
+
+
+def _is_under_review(loaded: LoadedItem, revision_sha256: str) -> bool:
+    row = loaded.row
+    is_signed = row.live_revision_number == row.revision_number
+    takes_media = (Event.MEDIA_READY, loaded.item.state) in MOVES_FROM
+    return row.revision_sha256 == revision_sha256 and takes_media and not is_signed
 
 
 def _wanted(media: dict[str, Asset], chosen: list[Destination]) -> list[Wanted]:
@@ -104,9 +117,9 @@ async def render_one(work: Work, wanted: Wanted, source: Path, asset: Asset) -> 
     try:
         probe = Probe.from_json(asset.probe)
         await make_rendition(work, wanted, PROFILES[wanted.profile], source, probe)
-    except RetryableMediaError:
-        raise
     except MediaError as error:
+        if isinstance(error, RetryableMediaError) and not work.is_last_attempt:
+            raise
         async with work.transaction() as session:
             await renditions.put_failed(session, wanted.key, {"code": error.code, **error.text.to_json()})
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,7 +27,17 @@ class Wanted:
 async def want(
     session: AsyncSession, submission_id: UUID, revision_sha256: str, wanted: Iterable[Wanted]
 ) -> None:
-    """Note what a revision goes out with. What another revision had made is used again; a failure is retried."""
+    """Note what a revision goes out with, and nothing else: an earlier plan, of other software, is forgotten.
+
+    What another revision had made is used again; a failure is retried.
+    """
+    wanted = tuple(wanted)
+    earlier = delete(RenditionUse).where(
+        col(RenditionUse.submission_id) == submission_id,
+        col(RenditionUse.revision_sha256) == revision_sha256,
+        col(RenditionUse.rendition_key).not_in([each.key for each in wanted]),
+    )
+    await session.exec(earlier)
     for each in wanted:
         row = {"key": each.key, "source_sha256": each.source_sha256, "profile": each.profile}
         await session.exec(insert(Rendition).values(**row).on_conflict_do_nothing())
@@ -48,7 +58,7 @@ async def is_ready(session: AsyncSession, key: str) -> bool:
 async def put_ready(
     session: AsyncSession, wanted: Wanted, files: Sequence[dict[str, Any]], measured: dict[str, Any]
 ) -> None:
-    """A rendition is made and its files are in the store."""
+    """A rendition is made and its files are in the store. What was ready before stays: it may be signed."""
     values = {
         "key": wanted.key,
         "source_sha256": wanted.source_sha256,
@@ -60,7 +70,9 @@ async def put_ready(
         "ready_at": datetime.now(UTC),
     }
     await session.exec(
-        insert(Rendition).values(**values).on_conflict_do_update(index_elements=["key"], set_=values)
+        insert(Rendition)
+        .values(**values)
+        .on_conflict_do_update(index_elements=["key"], set_=values, where=col(Rendition.state) != "ready")
     )
 
 

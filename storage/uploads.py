@@ -211,7 +211,9 @@ async def _add_once(
     kept = await add_asset(session, asset)
     loaded = await load_item(session, upload.submission_id, Event.EDIT)
     content = loaded.content.with_asset(AssetRef(kept.sha256, upload.filename, upload.caption))
-    moved = await advance(session, upload.submission_id, Event.EDIT, Request(actor), Change(content))
+    # On the version that the list was read from, or another upload's file would be dropped from it.
+    change = Change(content, seen_version=loaded.row.version)
+    moved = await advance(session, upload.submission_id, Event.EDIT, Request(actor), change)
     await _set_state(session, upload.id, "completed", kept.id)
     return kept, moved
 

@@ -59,7 +59,12 @@ async def test_sound_file_passes_with_what_reviewers_look_at(desk: Any, still: A
     item = await _sent_in(desk, still(1))
     await _run(desk, item)
     (asset,) = (await desk.assets(item)).values()
-    assert (asset.intake, asset.kind, asset.media_type, asset.refusal) == ("passed", "still", "image/jpeg", None)
+    assert (asset.intake, asset.kind, asset.media_type, asset.refusal) == (
+        "passed",
+        "still",
+        "image/jpeg",
+        None,
+    )
     assert asset.probe["video"]["width"] == 320
     row = await desk.item(item)
     assert (row.state, row.is_intake_done) == (State.RECEIVED, True)

@@ -9,7 +9,6 @@ import pytest
 
 from flows import intake, making, render
 from media.errors import EncodeFailed, TimedOut
-from media.profiles import PROFILES
 from platforms.records import story_from
 from states.content import AssetRef
 from states.item import State
@@ -90,7 +89,9 @@ async def test_renditions_of_the_chosen_destinations_are_made_and_told(desk: Any
 
 async def test_plan_takes_what_each_destination_needs_of_each_kind(desk: Any, still: Any) -> None:
     item = await _in_second_review(desk, still(11), destinations=("short", "app"))
-    plan = await render.plan_renditions(await desk.work(Effect.RENDER, item), item, await desk.newsroom.revision(item))
+    plan = await render.plan_renditions(
+        await desk.work(Effect.RENDER, item), item, await desk.newsroom.revision(item)
+    )
     assert plan is not None
     assert sorted(each.profile for each in plan.wanted) == ["app_still", "thumbnail"]  # no video, no vertical
     assert {each.id for each in plan.destinations} == {"app", "short"}
@@ -300,7 +301,9 @@ async def test_closed_destination_wants_nothing(desk: Any, newsroom: Any, still:
     from storage.tables import Destination
 
     async with newsroom.db.transaction() as session:
-        await add_destination(session, Destination(id="closed", platform="app", name="停用", is_enabled=False))
+        await add_destination(
+            session, Destination(id="closed", platform="app", name="停用", is_enabled=False)
+        )
     item = await _in_second_review(desk, still(11), destinations=("closed", "short"))
     await _run(desk, item)
     assert await _made(desk, item) == {}
@@ -319,7 +322,3 @@ async def test_asset_that_is_no_longer_listed_is_not_rendered(desk: Any, still: 
     sources = {each.source_sha256 for each in (await _made(desk, item)).values()}
     assert sources == {kept.sha256}
     assert dropped.sha256 not in sources
-
-
-def test_profiles_of_the_tests_are_those_of_the_house_but_small() -> None:
-    assert set(PROFILES) >= {"app_still", "thumbnail"}
