@@ -39,19 +39,39 @@ class Receiver:
 
     def _take(self, headers: dict[str, str], body: bytes) -> int:
         sent = {name.lower(): value for name, value in headers.items()}
-        delivery = sent.get("x-sanshen-delivery", "")
         timestamp, signature = sent.get("x-sanshen-timestamp", ""), sent.get("x-sanshen-signature", "")
-        if not delivery or not verify_signature(self._secret, timestamp, body, signature, time.time()):
+        if not verify_signature(self._secret, timestamp, body, signature, time.time()):
+            return 401
+        # The id of the body, which is signed; the header's is there to find it quickly, and anybody's to change.
+        item = _json_object(body)
+        delivery = _delivery_id(item)
+        if item is None or delivery is None:
+            return 400
+        if delivery != sent.get("x-sanshen-delivery"):
             return 401
         with self._lock:
             if delivery not in self._seen:
-                self._seen.add(delivery)
-                line = {"delivery": delivery, "body": json.loads(body)}
+                line = {"delivery": delivery, "body": item}
                 with self._log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._seen.add(delivery)
         return 204
 
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _json_object(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _delivery_id(item: dict[str, Any] | None) -> str | None:
+    """The id under which ninjs `altIds` name the delivery; a retraction has one of its own."""
+    named = (item or {}).get("altIds", [])
+    return next((each["value"] for each in named if each.get("role") == "delivery"), None)

@@ -1,5 +1,7 @@
 """Making the work pool, its queues and the deployments known to Prefect. May be repeated."""
 
+from contextlib import suppress
+
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
@@ -29,7 +31,8 @@ async def _ensure_pool(client: PrefectClient, name: str) -> None:
         pool = WorkPoolCreate(
             name=name, type=WORKER_TYPE, base_job_template=template, description="三审 Sanshen"
         )
-        await client.create_work_pool(pool)
+        with suppress(ObjectAlreadyExists):  # another one registers at the same time
+            await client.create_work_pool(pool)
 
 
 async def _ensure_queue(client: PrefectClient, pool: str, name: str, limit: int | None) -> None:

@@ -129,11 +129,11 @@ async def _ended(child: ForkServerProcess) -> None:
 def _kill_group(pid: int | None, how: signal.Signals) -> bool:
     if pid is None:
         return False
-    try:
-        os.killpg(pid, how)
-    except ProcessLookupError:
-        return False
-    return True
+    for end in (os.killpg, os.kill):  # in its first milliseconds a child leads no group yet
+        with suppress(ProcessLookupError):
+            end(pid, how)
+            return True
+    return False
 
 
 async def work(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from media import _ffmpeg
 
 _LIMITS = _ffmpeg.Limits(wall_s=300, file_bytes=2_000_000_000)
-_SKY = "gradients=size={width}x{height}:duration=1:rate=1:c0=0x0a1626:c1=0x3d5873:x0=0:y0=0:x1=0:y1={height}"
+_SKY = "gradients=size={width}x{height}:duration=1:rate=1:c0=0x0a1626:c1=0x3d5873:x0=0:y0=0:x1=0:y1={height}:seed=1"
 _RIVER = (
     "split[town][copy];[copy]crop=iw:ih*0.28:0:ih*0.44,vflip,boxblur=6:2,eq=brightness=-0.06:saturation=0.8[water];"
     "[town][water]overlay=0:H*0.72"

@@ -31,7 +31,7 @@ async def want(
 
     What another revision had made is used again; a failure is retried.
     """
-    wanted = tuple(wanted)
+    wanted = sorted(wanted, key=lambda each: each.key)  # in one order, so that two runs cannot deadlock
     earlier = delete(RenditionUse).where(
         col(RenditionUse.submission_id) == submission_id,
         col(RenditionUse.revision_sha256) == revision_sha256,

@@ -71,10 +71,22 @@ async def story_record(session: AsyncSession, submission_id: UUID, revision_numb
         asset_kinds=await _kinds(session, submission_id),
         renditions=tuple(each for each in renditions if each.state == "ready"),
         published_at=submission.published_at or submission.updated_at,
-        updated_at=submission.updated_at,
+        updated_at=await _changed_for_readers(session, submission, revision_number),
         is_retracted=submission.state == State.RETRACTED.value,
         retraction_note=await _retraction_note(session, submission),
     )
+
+
+async def _changed_for_readers(
+    session: AsyncSession, submission: Submission, revision_number: int
+) -> datetime:
+    """When readers got this revision, or lost it; what happens inside the newsroom does not move it."""
+    if submission.state == State.RETRACTED.value:
+        return submission.updated_at
+    statement = select(func.min(col(Delivery.confirmed_at))).where(
+        col(Delivery.submission_id) == submission.id, col(Delivery.revision_number) == revision_number
+    )
+    return (await session.exec(statement)).one() or submission.updated_at
 
 
 async def _kinds(session: AsyncSession, submission_id: UUID) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from flows import intake, making
 from media.errors import EncoderKilled, TimedOut
+from media.probe import Probe
 from states.item import State
 from states.submission import Effect, Event
 from states.text import Text
@@ -65,7 +66,7 @@ async def test_sound_file_passes_with_what_reviewers_look_at(desk: Any, still: A
         "image/jpeg",
         None,
     )
-    assert asset.probe["video"]["width"] == 320
+    assert Probe.from_json(asset.probe).width == 320
     row = await desk.item(item)
     assert (row.state, row.is_intake_done) == (State.RECEIVED, True)
     async with desk.newsroom.db.transaction() as session:
