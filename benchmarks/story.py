@@ -1,5 +1,6 @@
 """What one story costs: a 10 s clip and two stills to three destinations, seconds and CPU by part."""
 
+import asyncio
 import tempfile
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import psutil
 
 from benchmarks.newsroom import BenchNewsroom, bench_newsroom
 from benchmarks.sign_off import _between
+from deployments.client import Client
 from media.sample import make_clip, make_still
 
 
@@ -44,16 +46,23 @@ async def _tell(newsroom: BenchNewsroom, files: list[Path]) -> dict[str, Any]:
     await final.wait_for(story_id, lambda item: "approve" in item["allowed_events"], "renditions")
     await final.send_event(story_id, "approve")
     await final.wait_for(story_id, lambda item: item["state"] == "published", "publication")
-    runs = (await final.get(f"/submissions/{story_id}/runs"))["runs"]
+    runs = await _finished_runs(final, story_id)
     waits = {
         f"wall s, {run['effect']}: waiting": _between(run["created_at"], run["started_at"]) for run in runs
     }
     works = {
-        f"wall s, {run['effect']}: working": _between(run["started_at"], run["finished_at"])
-        for run in runs
-        if run["finished_at"]
+        f"wall s, {run['effect']}: working": _between(run["started_at"], run["finished_at"]) for run in runs
     }
     return {"wall s, create and upload": uploaded - started, **waits, **works}
+
+
+async def _finished_runs(client: Client, story_id: str) -> list[dict[str, Any]]:
+    async with asyncio.timeout(60):
+        while True:
+            runs: list[dict[str, Any]] = (await client.get(f"/submissions/{story_id}/runs"))["runs"]
+            if all(run["finished_at"] for run in runs):
+                return runs
+            await asyncio.sleep(0.1)
 
 
 def _cpu(newsroom: BenchNewsroom) -> dict[str, float]:

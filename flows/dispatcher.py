@@ -6,6 +6,8 @@ is back. Two dispatchers may run at once: rows are claimed with SKIP LOCKED and 
 
 import asyncio
 import logging
+import math
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
@@ -32,6 +35,10 @@ from storage.tables import OutboxRow, Submission
 
 _BATCH = 50
 _SLOWEST_POLL_S = 2.0
+_CANCEL_POLL_S = 3.0
+_CANCELLING = FlowRunFilter(
+    state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
+)
 _LOG = logging.getLogger("sanshen.dispatcher")
 
 
@@ -43,6 +50,7 @@ class Dispatcher:
     db: Database
     client: PrefectClient
     _deployments: dict[Effect, UUID] = field(default_factory=dict)
+    _heeded_at: float = -math.inf
 
     async def run(self) -> None:
         """Dispatch and reconcile until cancelled."""
@@ -60,7 +68,24 @@ class Dispatcher:
         """Start a run for every row that is due, and look after every lease that ran out; how many started."""
         for row in await self._expired():
             await self._reconcile(row)
-        return await self._start_due()
+        started = await self._start_due()
+        if time.monotonic() - self._heeded_at >= _CANCEL_POLL_S:
+            await self._heed_cancellations()
+        return started
+
+    async def _heed_cancellations(self) -> None:
+        """Give up the work of runs that an operator cancels in Prefect; no worker type does that for a run that
+        has begun. Whoever executes it finds its lease lost, and stops.
+        """
+        self._heeded_at = time.monotonic()
+        for run in await self.client.read_flow_runs(flow_run_filter=_CANCELLING, limit=_BATCH):
+            if not {"outbox_id", "attempt"} <= run.parameters.keys():
+                continue  # not ours: the server may serve others too
+            fence = Fence(int(run.parameters["outbox_id"]), int(run.parameters["attempt"]))
+            with suppress(LeaseLost):
+                async with self.db.transaction() as session:
+                    await outbox.give_up(session, fence, f"cancelled in Prefect: {run.name}")
+            await self._end_in_prefect(run, is_cancelled=True)
 
     async def _pause_s(self) -> float:
         try:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.stack.process import die_with_parent
 from deployments.stack.s3 import PORT_COUNT
 from storage.settings import Settings
 
@@ -74,6 +75,7 @@ def background_stack(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - a prctl
         )
     try:
         _await_ready(process, marker, log, ready_s)

@@ -257,7 +257,8 @@ async def test_stock_process_worker_runs_the_same_deployments(
     settings: Settings, newsroom: Any, client: PrefectClient, start_worker: Any
 ) -> None:
     """Nothing but the pool's type differs."""
-    stock = settings.model_copy(update={"prefect_work_pool": "stock"})
+    # A fresh interpreter takes seconds until its first line, so the lease is as long as in production.
+    stock = settings.model_copy(update={"prefect_work_pool": "stock", "lease_s": 30})
     await client.create_work_pool(WorkPoolCreate(name="stock", type="process"))
     await register(stock)
     start_worker("-m", "prefect", "worker", "start", "--pool", "stock", "--type", "process")

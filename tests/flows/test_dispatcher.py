@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -41,6 +42,10 @@ class Run:
     name: str
     state: State[Any]
     given: dict[str, Any]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.given.get("parameters", {})  # type: ignore[no-any-return]
 
 
 @dataclass
@@ -84,6 +89,11 @@ class FakePrefect:
             if run.id == run_id:
                 return run
         raise ObjectNotFound(http_exc=Exception("run"))
+
+    async def read_flow_runs(self, **given: Any) -> list[Any]:
+        self._answer()
+        cancelling = [run for run in self.runs.values() if run.state.type is StateType.CANCELLING]
+        return [SimpleNamespace(id=run.id, name=run.name, parameters=run.parameters) for run in cancelling]
 
     async def set_flow_run_state(self, run_id: UUID, state: State[Any], force: bool = False) -> None:
         run = await self.read_flow_run(run_id)
@@ -339,6 +349,21 @@ async def test_run_that_an_operator_cancelled_is_given_up(
     assert "cancelled in Prefect" in (row.last_error or "")
     assert run.state.type is StateType.CANCELLED
     assert len(prefect.runs) == 1
+
+
+async def test_run_that_an_operator_cancels_loses_its_lease_while_it_runs(
+    desk: Any, dispatcher: Dispatcher, prefect: FakePrefect, sent: tuple[int, Run]
+) -> None:
+    row_id, run = sent
+    run.state = _aged(Cancelling(), 1)
+    prefect.runs["another's"] = Run(uuid4(), "not ours", _aged(Cancelling(), 1), {"parameters": {"x": 1}})
+    dispatcher._heeded_at = 0.0
+    await dispatcher.turn()
+    row = await desk.row(row_id)
+    assert (row.has_failed, row.leased_until, row.attempt) == (True, None, 1)
+    assert "cancelled in Prefect" in (row.last_error or "")
+    assert run.state.type is StateType.CANCELLED
+    assert prefect.runs["another's"].state.type is StateType.CANCELLING
 
 
 async def test_last_attempt_that_dies_is_given_up(
