@@ -129,7 +129,7 @@ def _raise_for(code: int | None, tail: str) -> None:
     if code == -signal.SIGXFSZ or "File too large" in tail:
         raise TooLarge(
             Text(
-                "成品超过了大小上限,请缩短视频。", "The rendition is over its size limit; shorten the video."
+                "成品超过了大小上限，请缩短视频。", "The rendition is over its size limit; shorten the video."
             ),
             tail,
         )
@@ -138,14 +138,14 @@ def _raise_for(code: int | None, tail: str) -> None:
     if code is not None and code < 0:
         raise EncoderKilled(
             Text(
-                "转码进程被系统中止,将自动重试;若一再发生,请给主机增加内存。",
+                "转码进程被系统中止，将自动重试；若一再发生，请给主机增加内存。",
                 "The encoder was killed and will be tried again; if this goes on, give the host more memory.",
             ),
             f"signal {-code} {tail}".strip(),
         )
     raise EncodeFailed(
         Text(
-            "转码失败:文件可能已损坏,请重新导出后上传。",
+            "转码失败：文件可能已损坏，请重新导出后上传。",
             "The encoder failed: the file may be damaged; export it again and upload it.",
         ),
         tail,
@@ -155,7 +155,7 @@ def _raise_for(code: int | None, tail: str) -> None:
 def _timed_out() -> TimedOut:
     return TimedOut(
         Text(
-            "转码超过了时间上限,将自动重试;若一再发生,请缩短视频。",
+            "转码超过了时间上限，将自动重试；若一再发生，请缩短视频。",
             "Encoding took too long and will be tried again; if this goes on, shorten the video.",
         )
     )

@@ -64,7 +64,7 @@ def wrong(detail: str) -> OutputWrong:
     """The refusal of an output that is not what it should be."""
     return OutputWrong(
         Text(
-            "转码结果未通过检查,已丢弃。请重试;若仍失败,请重新导出源文件。",
+            "转码结果未通过检查，已丢弃。请重试；若仍失败，请重新导出源文件。",
             "The rendition failed its check and was thrown away. Try again, or export the source anew.",
         ),
         detail,

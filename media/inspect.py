@@ -65,7 +65,7 @@ def _refuse_misnamed(sniffed: Sniffed, filename: str) -> None:
         return
     raise NotMedia(
         Text(
-            f"文件名与内容不符:内容是 {sniffed.format}。请确认选对了文件,改正扩展名后重新上传。",
+            f"文件名与内容不符：内容是 {sniffed.format}。请确认选对了文件，改正扩展名后重新上传。",
             f"The name does not fit the content, which is {sniffed.format}. Check that it is the right file, "
             "correct its extension and upload it again.",
         )
@@ -77,7 +77,7 @@ def _refuse_too_short(facts: Probe) -> None:
         return
     raise NotMedia(
         Text(
-            f"视频不足 {MIN_VIDEO_S} 秒,无法播放。请上传更长的片段,或改为上传图片。",
+            f"视频不足 {MIN_VIDEO_S} 秒，无法播放。请上传更长的片段，或改为上传图片。",
             f"The video lasts less than {MIN_VIDEO_S} s. Send a longer clip, or a picture instead.",
         )
     )
@@ -91,19 +91,19 @@ def _of_video(facts: Probe) -> list[tuple[str, Text]]:
         (
             video.is_variable_rate,
             "variable_frame_rate",
-            Text("帧率可变,成品将转为恒定帧率。", "The frame rate varies; renditions get a constant one."),
+            Text("帧率可变，成品将转为恒定帧率。", "The frame rate varies; renditions get a constant one."),
         ),
         (
             video.is_hdr,
             "hdr",
             Text(
-                "HDR 视频,成品将转为标准动态范围。", "HDR video; renditions are made standard dynamic range."
+                "HDR 视频，成品将转为标准动态范围。", "HDR video; renditions are made standard dynamic range."
             ),
         ),
         (
             video.is_interlaced,
             "interlaced",
-            Text("隔行扫描,成品将转为逐行。", "Interlaced; renditions are made progressive."),
+            Text("隔行扫描，成品将转为逐行。", "Interlaced; renditions are made progressive."),
         ),
         (facts.audio is None, "no_audio", Text("没有声音。", "There is no sound.")),
         (
@@ -120,13 +120,13 @@ def _of_file(facts: Probe) -> list[tuple[str, Text]]:
     header_s, real_s = facts.header_duration_s, facts.duration_s
     if header_s and real_s and header_s > real_s * 1.1 + 1:
         text = Text(
-            f"文件声称 {header_s:.0f} 秒,实际只有 {real_s:.0f} 秒。",
+            f"文件声称 {header_s:.0f} 秒，实际只有 {real_s:.0f} 秒。",
             f"The file says {header_s:.0f} s and holds {real_s:.0f} s.",
         )
         found.append(("shorter_than_stated", text))
     if facts.has_location:
         text = Text(
-            "含拍摄位置信息;存档保留,发布时全部去除。",
+            "含拍摄位置信息；存档保留，发布时全部去除。",
             "Holds the place of recording; kept in the archive, removed from everything published.",
         )
         found.append(("has_location", text))

@@ -47,7 +47,7 @@ async def pick_frame(source: Source, work_dir: Path) -> Frame:
     if best is None:
         raise Malformed(
             Text(
-                "视频中没有可以解码的画面,请重新导出后上传。",
+                "视频中没有可以解码的画面，请重新导出后上传。",
                 "No picture of this video can be decoded; export it again and upload it.",
             )
         )

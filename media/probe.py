@@ -243,7 +243,7 @@ def _refuse_huge(width: int, height: int) -> None:
     if width * height > MAX_VIDEO_PIXELS:
         raise TooLarge(
             Text(
-                "视频画面超过 8K 的上限,请缩小后上传。",
+                "视频画面超过 8K 的上限，请缩小后上传。",
                 "The video's picture is larger than 8K; scale it down and send it again.",
             )
         )
@@ -252,7 +252,7 @@ def _refuse_huge(width: int, height: int) -> None:
 def _damaged(detail: str) -> Malformed:
     return Malformed(
         Text(
-            "文件已损坏或不完整,请从设备上重新导出并上传。",
+            "文件已损坏或不完整，请从设备上重新导出并上传。",
             "The file is damaged or incomplete; export it from the device again and upload it.",
         ),
         detail,
@@ -262,7 +262,7 @@ def _damaged(detail: str) -> Malformed:
 def _no_streams() -> NotMedia:
     return NotMedia(
         Text(
-            "文件中没有可用的画面或声音,请检查后重新上传。",
+            "文件中没有可用的画面或声音，请检查后重新上传。",
             "There is neither picture nor sound in this file; check it and upload it again.",
         )
     )

@@ -235,7 +235,7 @@ def _read_file(path: Path, out_dir: Path, role: str, media_type: str) -> Rendere
 def _kind_not_taken(profile: Profile) -> NotMedia:
     return NotMedia(
         Text(
-            f"“{profile.label.zh}”不适用于这类文件,请为它选择别的成品。",
+            f"“{profile.label.zh}”不适用于这类文件，请为它选择别的成品。",
             f"“{profile.label.en}” is not made of this kind of file; choose another rendition for it.",
         )
     )

@@ -90,7 +90,7 @@ def sniff(path: Path) -> Sniffed:
         head = file.read(_HEAD_BYTES)
     if not head:
         raise NotMedia(
-            Text("文件是空的,请重新导出后再上传。", "The file is empty; export it again and upload it.")
+            Text("文件是空的，请重新导出后再上传。", "The file is empty; export it again and upload it.")
         )
     found = _by_signature(head) or _by_structure(head) or _zip(path, head) or _text(head)
     if found is None:
@@ -119,7 +119,7 @@ def _iso_media(head: bytes) -> Sniffed | None:
     if box == b"ftyp" and brand in _HEIF_BRANDS:
         raise NotMedia(
             Text(
-                "暂不支持 HEIC/AVIF 图片,请在手机上改存为 JPEG 后再上传。",
+                "暂不支持 HEIC/AVIF 图片，请在手机上改存为 JPEG 后再上传。",
                 "HEIC and AVIF stills are not taken yet; save the picture as JPEG and send that.",
             )
         )
@@ -163,7 +163,7 @@ def _zip(path: Path, head: bytes) -> Sniffed | None:
         return _DOCX
     raise NotMedia(
         Text(
-            "不接收压缩包,请解压后逐个上传文件。",
+            "不接收压缩包，请解压后逐个上传文件。",
             "Archives are not taken; unpack it and send the files one by one.",
         )
     )
@@ -186,7 +186,7 @@ def _refuse_script(text: str) -> None:
     if _SCRIPTS.match(text.lstrip()) or _CONCAT_LINE.search(text):
         raise NotMedia(
             Text(
-                "这是播放列表或网页代码,不是媒体文件。请上传视频、音频或图片本身。",
+                "这是播放列表或网页代码，不是媒体文件。请上传视频、音频或图片本身。",
                 "This is a playlist or web markup, not media. Send the video, sound or picture itself.",
             )
         )

@@ -55,7 +55,7 @@ def open_still(path: Path, image_format: str) -> Iterator[Image.Image]:
     # Pillow's decoders raise all of these on damaged files.
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
         raise Malformed(
-            Text("图片文件已损坏或不完整,请重新导出后上传。", "The picture is damaged; export it again."),
+            Text("图片文件已损坏或不完整，请重新导出后上传。", "The picture is damaged; export it again."),
             type(error).__name__,
         ) from error
 
@@ -129,7 +129,7 @@ def _too_large() -> TooLarge:
     limit = MAX_STILL_PIXELS // 1_000_000
     return TooLarge(
         Text(
-            f"图片超过 {limit} 百万像素的上限,请缩小后上传。",
+            f"图片超过 {limit} 百万像素的上限，请缩小后上传。",
             f"The picture has more than {limit} megapixels; make it smaller and send it again.",
         )
     )

@@ -1,5 +1,6 @@
 """Why a move is not made. The one error tree of `states`; every refusal says what to do next."""
 
+from states.names import event_in_words, state_in_words
 from states.roles import ROLE_NAMES, Role
 from states.text import Text
 
@@ -18,13 +19,14 @@ class IllegalMove(MoveRefused):
     """The event does not exist for an item in this state."""
 
     def __init__(self, event: str, state: str, allowed: tuple[str, ...]) -> None:
-        can = ", ".join(allowed)
+        asked, stands = event_in_words(event), state_in_words(state)
+        can = [event_in_words(each) for each in allowed]
+        now_zh = f"现在可以：{'、'.join(each.zh for each in can)}。" if can else "现在没有可用操作。"
+        now_en = f"It takes: {', '.join(each.en for each in can)}." if can else "It takes no event now."
         super().__init__(
             Text(
-                f"稿件处于 {state} 状态，不能执行 {event}。"
-                + (f"现在可以：{can}。" if can else "现在没有可用操作。"),
-                f"An item in state {state} takes no {event}. "
-                + (f"It takes: {can}." if can else "It takes no event now."),
+                f"稿件目前为{stands.zh}，不能{asked.zh}。{now_zh}",
+                f"The item is in {stands.en} and takes no {asked.en}. {now_en}",
             )
         )
         self.event = event
@@ -39,8 +41,8 @@ class RoleMissing(MoveRefused):
         names = [ROLE_NAMES[role] for role in Role if role in roles]
         super().__init__(
             Text(
-                f"执行 {event} 需要以下角色之一：{'、'.join(name.zh for name in names)}。请联系管理员。",
-                f"{event} takes one of these roles: {', '.join(name.en for name in names)}. "
+                f"{event_in_words(event).zh}需要以下角色之一：{'、'.join(name.zh for name in names)}。请联系管理员。",
+                f"{event_in_words(event).en} takes one of these roles: {', '.join(name.en for name in names)}. "
                 "Ask the administrator.",
             )
         )

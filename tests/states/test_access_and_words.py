@@ -5,8 +5,10 @@ import pytest
 from states.access import can_see
 from states.guards import GUARDS
 from states.item import State
+from states.names import EVENT_NAMES, STATE_NAMES
 from states.refusals import GuardRefused, IllegalMove, RoleMissing
 from states.roles import EDITORS, ROLE_NAMES, SYSTEM, Actor, Role
+from states.submission import Event
 from states.text import Text
 
 
@@ -50,14 +52,20 @@ def test_words_are_there_for_every_role_and_no_two_are_alike() -> None:
     )
 
 
+def test_words_are_there_for_every_state_and_event() -> None:
+    assert set(STATE_NAMES) == set(State)
+    assert set(EVENT_NAMES) == set(Event)
+    assert all(has_chinese(text.zh) and text.en for text in (*STATE_NAMES.values(), *EVENT_NAMES.values()))
+
+
 def test_words_of_an_illegal_move_say_what_can_be_done_instead() -> None:
     refused = IllegalMove("approve", "draft", ("edit", "submit"))
-    assert "edit, submit" in refused.text.zh
+    assert "修改（edit）、提交（submit）" in refused.text.zh
     assert "edit, submit" in refused.text.en
     nothing = IllegalMove("approve", "rejected", ())
     assert nothing.text == Text(
-        "稿件处于 rejected 状态，不能执行 approve。现在没有可用操作。",
-        "An item in state rejected takes no approve. It takes no event now.",
+        "稿件目前为已退稿（rejected），不能通过（approve）。现在没有可用操作。",
+        "The item is in rejected and takes no approve. It takes no event now.",
     )
 
 
