@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from api.app import create_app
 from deployments.cli import app as cli
 from states.guards import GUARDS
 from states.item import State
+from states.names import EVENT_NAMES, STATE_NAMES
 from states.roles import EDITORS, ROLE_NAMES, Role
 from states.submission import MOVES, Event, Move
+from states.text import Text
 from storage.settings import Settings
 
 DOCS = Path(__file__).resolve().parent
@@ -50,6 +52,9 @@ def states_page() -> str:
         [
             "# 稿件状态与操作 · States and moves of a submission",
             "来源 source: `states/submission.py`, `states/guards.py`",
+            "## 名称 · Names",
+            table(("状态 state", "中文", "English"), _names(STATE_NAMES)),
+            table(("操作 event", "中文", "English"), _names(EVENT_NAMES)),
             "## 新稿 · A new piece",
             _diagram(_new_moves()),
             "## 更正与撤稿 · Correction and retraction",
@@ -66,6 +71,10 @@ def states_page() -> str:
             table(("名称 name", "中文", "English"), _guard_rows()),
         ]
     )
+
+
+def _names(words: Mapping[Any, Text]) -> list[tuple[str, str, str]]:
+    return [(code([name.value]), text.zh, text.en) for name, text in words.items()]
 
 
 def _new_moves() -> list[Move]:
