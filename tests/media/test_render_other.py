@@ -116,6 +116,12 @@ def test_profiles_for_kind_keeps_order_and_drops_others():
         profiles_for(Kind.VIDEO, ["no such"])
 
 
-async def test_same_work_twice_gives_the_same_bytes(clip, make_rendition):
-    first = (await make_rendition(clip, "preview")).files[0].sha256
-    assert (await make_rendition(clip, "preview")).files[0].sha256 == first
+def decoded(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [b"".join(map(bytes, frame.planes)) for frame in container.decode(video=0)]
+
+
+async def test_same_work_twice_gives_the_same_pictures(clip, make_rendition):
+    # Not the same bytes: ffmpeg's threads may interleave sound and picture in another order on a busy machine.
+    first = decoded((await make_rendition(clip, "preview")).files[0].path)
+    assert decoded((await make_rendition(clip, "preview")).files[0].path) == first
