@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 import pytest
-from PIL import ExifTags, Image, ImageDraw
+from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageStat
 
 from media.errors import NotMedia
 from media.keys import rendition_key
@@ -116,12 +116,15 @@ def test_profiles_for_kind_keeps_order_and_drops_others():
         profiles_for(Kind.VIDEO, ["no such"])
 
 
-def decoded(path: Path) -> list[bytes]:
+def decoded(path: Path) -> list[tuple[int, Image.Image]]:
     with av.open(str(path)) as container:
-        return [b"".join(map(bytes, frame.planes)) for frame in container.decode(video=0)]
+        return [(frame.pts, frame.to_image()) for frame in container.decode(video=0)]
 
 
-async def test_same_work_twice_gives_the_same_pictures(clip, make_rendition):
-    # Not the same bytes: ffmpeg's threads may interleave sound and picture in another order on a busy machine.
+async def test_same_work_twice_gives_the_same_film(clip, make_rendition):
+    # Not the same bytes: x264 under a rate cap predicts the size of frames that other threads still encode.
     first = decoded((await make_rendition(clip, "preview")).files[0].path)
-    assert decoded((await make_rendition(clip, "preview")).files[0].path) == first
+    second = decoded((await make_rendition(clip, "preview")).files[0].path)
+    assert [pts for pts, _ in first] == [pts for pts, _ in second]
+    for (_, one), (_, other) in zip(first, second, strict=True):
+        assert max(ImageStat.Stat(ImageChops.difference(one, other)).mean) < 3
