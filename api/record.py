@@ -25,11 +25,12 @@ from api.schemas.records import (
     RunShown,
 )
 from api.schemas.submissions import Finding
+from states.roles import EDITORS, Role
 from storage.board import history_of, revisions_of
 from storage.deliveries import deliveries_of
 from storage.keys import RENDITIONS
 from storage.objects import Objects
-from storage.outbox import work_of
+from storage.outbox import restart, work_of
 from storage.people import display_names
 from storage.renditions import of_revision
 from storage.seeing import visible_submission
@@ -127,6 +128,19 @@ async def runs(submission_id: UUID, asker: Asker, unit: Unit, held: Held) -> Run
     await visible_submission(unit, submission_id, asker)
     require(asker, STAFF, "list_runs")
     return Runs(runs=[_run(held.settings, row) for row in await work_of(unit, submission_id)])
+
+
+@router.post(
+    "/runs/{run_id}/restart",
+    status_code=204,
+    summary="重新执行失败的任务 · Restart failed work",
+    responses=problems("role-missing", "not-found", "invalid-request"),
+)
+async def restart_run(submission_id: UUID, run_id: int, asker: Asker, unit: Unit) -> None:
+    """Work that was given up gets one attempt more. Whatever had been done stays done; nothing is sent twice."""
+    await visible_submission(unit, submission_id, asker)
+    require(asker, EDITORS | {Role.OPERATOR}, "restart_run")
+    await restart(unit, submission_id, run_id)
 
 
 def _run(settings: Settings, row: OutboxRow) -> RunShown:

@@ -89,8 +89,6 @@ async def _has_destination(session: AsyncSession, content: Content) -> bool:
 
 
 async def _missing_renditions(session: AsyncSession, row: Submission) -> tuple[str, ...]:
-    if row.media_revision_sha256 == row.revision_sha256:
-        return ()
     statement = (
         select(Rendition.profile, Rendition.state)
         .join(RenditionUse, col(RenditionUse.rendition_key) == col(Rendition.key))
@@ -100,9 +98,10 @@ async def _missing_renditions(session: AsyncSession, row: Submission) -> tuple[s
             col(Rendition.state) != "ready",
         )
     )
-    return tuple(f"{profile} ({state})" for profile, state in await session.exec(statement)) or (
-        "(planning)",
-    )
+    missing = tuple(f"{profile} ({state})" for profile, state in await session.exec(statement))
+    # Both are asked: a second run for the same revision may be making what the first has not.
+    is_told = row.media_revision_sha256 == row.revision_sha256
+    return missing or (() if is_told else ("(planning)",))
 
 
 def _item(row: Submission, content: Content, approved: list[str], more: _More) -> Item:

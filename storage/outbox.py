@@ -9,7 +9,7 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.errors import LeaseLost
+from storage.errors import LeaseLost, NotFound
 from storage.tables import OutboxRow
 
 OUTBOX_CHANNEL = "sanshen_outbox"
@@ -115,6 +115,22 @@ async def give_up(session: AsyncSession, fence: Fence, error: str) -> None:
         has_failed=True,
         last_error=error[:2000],
     )
+
+
+async def restart(session: AsyncSession, submission_id: UUID, outbox_id: int) -> None:
+    """Give work that was given up one attempt more. Raises NotFound when there is no such failed work."""
+    statement = (
+        update(OutboxRow)
+        .where(
+            col(OutboxRow.id) == outbox_id,
+            col(OutboxRow.submission_id) == submission_id,
+            col(OutboxRow.has_failed).is_(True),
+        )
+        .values(has_failed=False, finished_at=None, leased_until=None, available_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    if (await session.exec(statement)).rowcount != 1:
+        raise NotFound("failed run", outbox_id)
 
 
 async def next_due_in_s(session: AsyncSession) -> float | None:

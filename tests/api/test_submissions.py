@@ -220,6 +220,28 @@ async def test_runs_are_for_staff_and_link_to_prefect(api: Any, newsroom: Any, i
     assert shown["flow_run_url"] == f"http://prefect.example.org:4200/runs/flow-run/{run}"
 
 
+async def test_failed_work_is_restarted_by_an_operator_and_only_failed_work(
+    api: Any, newsroom: Any, is_problem: Any
+) -> None:
+    from storage import outbox
+
+    item = await newsroom.received()
+    async with newsroom.db.transaction() as session:
+        rows = await outbox.claim_due(session, 1000, 60)
+        (row,) = (each for each in rows if each.submission_id == item)
+    path = f"/v1/submissions/{item}/runs/{row.id}/restart"
+    is_problem(await api("POST", path, "operator"), 404, "not-found")
+    async with newsroom.db.transaction() as session:
+        await outbox.give_up(session, outbox.Fence(row.id, row.attempt), "no luck")
+    is_problem(await api("POST", path, "writer"), 403, "role-missing")
+    assert (await api("POST", path, "operator")).status_code == 204
+    (shown,) = (await api("GET", f"/v1/submissions/{item}/runs", "operator")).json()["runs"]
+    assert shown["state"] == "waiting"
+    async with newsroom.db.transaction() as session:
+        again = [each for each in await outbox.claim_due(session, 1000, 60) if each.id == row.id]
+    assert [each.attempt for each in again] == [row.attempt + 1]
+
+
 async def test_renditions_of_the_current_revision_have_addresses_but_for_segments(
     api: Any, newsroom: Any, add_asset: Any
 ) -> None:
