@@ -158,8 +158,6 @@ def test_a_path_that_exists_or_another_word_is_no_complaint(span: str) -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, "DECISIONS.md", "CHANGELOG.md"])
 def test_relative_links_resolve(page: str) -> None:
-    if not (ROOT / page).exists():
-        pytest.skip(f"{page} is not written yet")
     targets = [each.split("#")[0] for each in LINK.findall(FENCE.sub("", text_of(page)))]
     relative = [each for each in targets if each and not re.match(r"[a-z]+:", each)]
     assert [each for each in relative if not (ROOT / page).parent.joinpath(each).exists()] == []
@@ -168,8 +166,7 @@ def test_relative_links_resolve(page: str) -> None:
 def test_readme_begins_in_chinese() -> None:
     paragraphs = [each for each in FENCE.sub("", text_of("README.md")).split("\n\n") if each.strip()]
     prose = [each for each in paragraphs if not each.lstrip().startswith(("#", "|", "<", "!", "["))]
-    if not prose:
-        pytest.skip("the README has no text yet")
+    assert prose
     assert re.search(r"[\u4e00-\u9fff]{4}", prose[0]), prose[0]
 
 
