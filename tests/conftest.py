@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from deployments.stack import s3
+from deployments.stack.errors import SocketInTheWay
 from deployments.stack.process import child_environment, die_with_parent
 from deployments.stack.secrets import load_secrets
 from deployments.stack.temporary_postgres import temporary_postgres
@@ -127,13 +128,21 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         _run_apart(lambda: asyncio.run(_open_store(settings, port)))
         yield settings
     finally:
-        server.kill()
-        server.wait()
+        server.send_signal(s3.STOP_SIGNAL)  # killed, it would leave its sockets in /tmp for the next user
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
 def _free_port() -> int:
     for first in range(21000, 45000, 50):
+        try:
+            s3.check_sockets(first)
+        except SocketInTheWay:
+            continue
         if not any(_is_taken(number) for number in s3.ports(first)):
             return first
     raise AssertionError("no free ports")

@@ -98,6 +98,8 @@ def _plan(
     leftovers.end_leftovers(settings.home)
     embedded = embedded_parts(settings)
     check_ports(wanted_ports(settings, embedded, tuple(commands)))
+    if embedded.s3:
+        s3.check_sockets(settings.s3_port)
     keys = load_secrets(settings.home)
     cluster = postgres.cluster_in(settings.home / "postgres")
     if embedded.postgres:

@@ -29,3 +29,7 @@ class NotInstalled(StackError):
 
 class PartFailed(StackError):
     """A part, or a step between parts, did not come up."""
+
+
+class SocketInTheWay(StackError):
+    """A file of another user stands where a server would open its socket."""

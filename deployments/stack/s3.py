@@ -1,13 +1,14 @@
 """The S3 gateway: SeaweedFS from its wheel, locked down to one account and one bucket open for reading."""
 
 import json
+import os
 import shutil
 import signal
 import sysconfig
 from pathlib import Path
 
 from deployments.stack.answers import answers
-from deployments.stack.errors import NotInstalled
+from deployments.stack.errors import NotInstalled, SocketInTheWay
 from deployments.stack.home import write_private
 from deployments.stack.secrets import Secrets
 from states.text import Text
@@ -37,6 +38,22 @@ def program() -> str:
             )
         )
     return path
+
+
+def check_sockets(port: int) -> None:
+    """The gateway also opens `/tmp/seaweedfs-*-grpc-<port>.sock`, and no option moves them: where another user's
+    were left behind by a kill it would not start. Raises SocketInTheWay, which names the file.
+    """
+    for number in ports(port):
+        for file in Path("/tmp").glob(f"seaweedfs-*-grpc-{number}.sock"):  # noqa: S108 - the gateway's own choice
+            if file.stat().st_uid != os.geteuid() != 0:
+                raise SocketInTheWay(
+                    Text(
+                        zh=f"{file} 是另一个用户的对象存储留下的。请让其删除，或用 SANSHEN_S3_PORT 换一个端口。",
+                        en=f"{file} was left by another user's object store. Have them remove it, or choose another "
+                        "port in SANSHEN_S3_PORT.",
+                    )
+                )
 
 
 def prepare(folder: Path, keys: Secrets) -> None:

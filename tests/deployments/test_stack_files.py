@@ -1,6 +1,7 @@
 """Home, keys, `stack.env`, ports: what is on disk before anything runs."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from deployments.stack import s3
 from deployments.stack.addresses import as_environment, embedded_parts, with_addresses, write_stack_file
-from deployments.stack.errors import AlreadyRunning, PortTaken, SecretsUnreadable
+from deployments.stack.errors import AlreadyRunning, PortTaken, SecretsUnreadable, SocketInTheWay
 from deployments.stack.home import hold_home, open_home, supervisor_of
 from deployments.stack.ports import WantedPort, check_ports
 from deployments.stack.postgres import Cluster
@@ -143,3 +145,18 @@ def test_as_environment_gives_a_child_the_same_settings(home: Path, monkeypatch:
     for name, value in as_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert Settings() == settings
+
+
+def test_socket_of_another_user_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = 48_000 + os.getpid() % 1_000
+    file = Path(f"/tmp/seaweedfs-filer-grpc-{port + 10_003}.sock")
+    file.touch()
+    try:
+        s3.check_sockets(port)  # our own is no hindrance: the gateway replaces it
+        monkeypatch.setattr(os, "geteuid", lambda: file.stat().st_uid + 1)
+        with pytest.raises(SocketInTheWay) as refused:
+            s3.check_sockets(port)
+        assert str(file) in refused.value.text.zh
+        assert "SANSHEN_S3_PORT" in refused.value.text.en
+    finally:
+        file.unlink()
