@@ -19,12 +19,15 @@ from storage.database import is_unavailable
 from storage.errors import (
     AlreadyExists,
     Conflict,
+    DelegationRefused,
     NotFound,
     StaleVersion,
     StorageError,
     StoreUnavailable,
     UploadRefused,
+    WorkflowInvalid,
 )
+from storage.proofs import NoSuchCheckpoint, NotInLogYet
 
 MOST_BODY_BYTES = 1_000_000  # files never come this way; they go to the store by presigned parts
 PROBLEM_TYPE = "application/problem+json"
@@ -67,11 +70,18 @@ def _storage(error: StorageError) -> ApiProblem:
         return ApiProblem("stale-version", error.text, members, ETag=f'"{error.current}"')
     if isinstance(error, StoreUnavailable):
         return ApiProblem("store-unavailable", error.text, Retry_After=_RETRY_AFTER_S)
+    if isinstance(error, WorkflowInvalid):
+        found = [{"code": each.code, "stage": each.stage, **each.text.to_json()} for each in error.faults]
+        return ApiProblem("workflow-invalid", error.text, {"faults": found})
+    if isinstance(error, NotInLogYet):
+        return ApiProblem("not-in-log-yet", error.text, Retry_After=_RETRY_AFTER_S)
     slugs: tuple[tuple[type[StorageError], str], ...] = (
+        (NoSuchCheckpoint, "no-such-checkpoint"),
         (NotFound, "not-found"),
         (Conflict, "conflict"),
         (AlreadyExists, "already-exists"),
         (UploadRefused, "upload-refused"),
+        (DelegationRefused, "delegation-refused"),
     )
     for kind, slug in slugs:
         if isinstance(error, kind):

@@ -7,17 +7,28 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from api import (
+    audit,
     auth,
+    autosaves,
+    calendar,
+    claims,
+    comments,
+    delegations,
     deliveries,
     destinations,
+    differences,
     events,
     feeds,
     health,
     people,
+    preset_reasons,
+    proofs,
+    queue,
     record,
     story_pages,
     submissions,
     uploads,
+    workflows,
 )
 from api.answers import add_handlers
 from api.asking import Resources
@@ -29,11 +40,22 @@ from storage.settings import Settings
 
 _ROOMS = (
     auth,
+    claims,
     people,
+    delegations,
+    workflows,
+    calendar,
     destinations,
     submissions,
+    queue,
     events,
+    comments,
+    preset_reasons,
+    autosaves,
+    proofs,
     record,
+    differences,
+    audit,
     uploads,
     deliveries,
     feeds,

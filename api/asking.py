@@ -1,7 +1,7 @@
 """What handlers ask for: the unit of work, the object store, and who is asking."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -62,28 +62,28 @@ async def _token(credentials: Annotated[HTTPAuthorizationCredentials | None, Dep
 Token = Annotated[str, Depends(_token)]
 
 
-async def _asker(token: Token, unit: Unit) -> Actor:
-    return await _signed_in(unit, token)
+async def _asker(token: Token, unit: Unit, request: Request) -> Actor:
+    return await _signed_in(unit, token, request)
 
 
 # Who asks, read in the transaction of the request itself.
 Asker = Annotated[Actor, Depends(_asker)]
 
 
-async def _asker_apart(token: Token, held: Held) -> Actor:
+async def _asker_apart(token: Token, held: Held, request: Request) -> Actor:
     async with held.db.transaction() as session:
-        return await _signed_in(session, token)
+        return await _signed_in(session, token, request)
 
 
 # Who asks, read in a transaction of its own: for handlers that call the object store.
 AskerApart = Annotated[Actor, Depends(_asker_apart)]
 
 
-async def _signed_in(session: AsyncSession, token: str) -> Actor:
+async def _signed_in(session: AsyncSession, token: str, request: Request) -> Actor:
     actor = await actor_by_token(session, token)
     if actor is None:
         raise unauthenticated()
-    return actor
+    return replace(actor, address=request.client.host if request.client else None)
 
 
 def unauthenticated() -> ApiProblem:
@@ -96,5 +96,5 @@ def unauthenticated() -> ApiProblem:
 
 def require(actor: Actor, roles: frozenset[Role], what: str) -> None:
     """Nothing, or RoleMissing when the actor holds none of the roles; `what` names the operation."""
-    if not actor.roles & roles:
+    if not actor.rights & roles:
         raise RoleMissing(what, roles)

@@ -4,13 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 from api.problems import invalid_field
+from api.schemas.base import WallClock
 from api.schemas.submissions import AssetEntry, NewSubmission, SubmissionPatch
 from states.content import AssetRef, Content
 
 
 def new_content(draft: NewSubmission) -> Content:
     """The first content of a submission."""
-    return Content(**_frozen(draft.model_dump(exclude={"is_fast_track"})))
+    given = {name: getattr(draft, name) for name in type(draft).model_fields if name != "is_fast_track"}
+    return Content(**_frozen(given))
 
 
 def merged(content: Content, patch: SubmissionPatch) -> Content:
@@ -22,7 +24,13 @@ def merged(content: Content, patch: SubmissionPatch) -> Content:
 
 
 def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return {name: _as_kept(value) for name, value in fields.items()}
+
+
+def _as_kept(value: Any) -> Any:
+    if isinstance(value, WallClock):
+        return value.wall_time()
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _arranged(assets: tuple[AssetRef, ...], wanted: list[AssetEntry]) -> tuple[AssetRef, ...]:

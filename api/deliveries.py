@@ -12,9 +12,9 @@ from api.openapi import API, problems
 from api.problems import invalid_field
 from api.schemas.records import Confirmation, DeliveryShown
 from states.delivery import DeliveryMoveRefused, DeliveryState
+from states.events import Event
 from states.item import Request
 from states.roles import EDITORS, Actor, Role
-from states.submission import Event
 from states.text import Text
 from storage.advance import Change, advance
 from storage.deliveries import delivery_by_id, move_delivery

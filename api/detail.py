@@ -15,6 +15,8 @@ from api.schemas.submissions import (
     AssetShown,
     DestinationProblem,
     Finding,
+    OverrideShown,
+    ReleaseShown,
     SubmissionLine,
     SubmissionShown,
 )
@@ -24,6 +26,7 @@ from states.content import AssetRef, Content
 from states.roles import Actor
 from storage.assets import assets_of
 from storage.destinations import list_destinations
+from storage.items import LoadedItem
 from storage.keys import ASSETS, RENDITIONS
 from storage.objects import Objects
 from storage.people import display_names
@@ -62,6 +65,9 @@ def _line(row: Submission, names: Names) -> dict[str, Any]:
         "is_fast_track": row.is_fast_track,
         "author": person(row.author_id, names),
         "claimed_by": person(row.claimed_by, names) if row.claimed_by else None,
+        "claimed_until": row.claimed_until,
+        "stage": row.stage,
+        "due_at": row.due_at,
         "live_revision_number": row.live_revision_number,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
@@ -75,13 +81,18 @@ async def submission_detail(
     """Everything that the page of a submission shows. Raises NotFound for what the actor may not see."""
     loaded = await visible_item(session, submission_id, actor)
     row = loaded.row
-    ids = {each for each in (row.author_id, row.last_editor_id, row.claimed_by) if each is not None}
+    override = row.override or {}
+    asker = UUID(override["asker_id"]) if override else None
+    ids = {each for each in (row.author_id, row.last_editor_id, row.claimed_by, asker) if each is not None}
     names = await display_names(session, ids)
     return SubmissionShown(
         **_line(row, names),
         content=loaded.content.to_json(),
         is_intake_done=row.is_intake_done,
         last_editor=person(row.last_editor_id, names),
+        workflow_id=row.workflow_id,
+        release=_release(loaded),
+        override=OverrideShown(asked_by=person(asker, names), **override) if asker else None,
         allowed_events=list(sendable_events(loaded.item, actor)),
         assets=await _assets(session, held.objects, row.id, loaded.content),
         problems=await _problems(session, row, loaded.content),
@@ -89,9 +100,15 @@ async def submission_detail(
     )
 
 
+def _release(loaded: LoadedItem) -> ReleaseShown | None:
+    at = loaded.item.release_at
+    row = loaded.row
+    return ReleaseShown(local=row.release_local, zone=row.release_zone, at=at) if at else None
+
+
 def _links(held: Resources, actor: Actor, row: Submission) -> dict[str, str]:
     links = {}
-    if actor.roles & STAFF:
+    if actor.rights & STAFF:
         links["prefect_runs"] = item_runs_url(held.settings, row.id)
     if row.published_at is not None:
         links["story"] = f"{held.settings.reader_url}/stories/{row.id}"

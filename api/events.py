@@ -8,7 +8,7 @@ from api.answers import describe, log_failure, problem_document
 from api.asking import Asker, AskerApart, Held, Resources, Unit
 from api.language import reader_language
 from api.moves import order_event, standing
-from api.openapi import API, problems
+from api.openapi import API, OF_A_MOVE, problems
 from api.preconditions import IfMatch, etag, seen_version
 from api.schemas.events import Batch, BatchItem, BatchResult, BatchResults, EventOrder
 from api.schemas.submissions import Standing
@@ -20,16 +20,7 @@ router = APIRouter(prefix=API, tags=["submissions"])
 @router.post(
     "/submissions/{submission_id}/events",
     summary="送审、审核等操作 · Send an event",
-    responses=problems(
-        "role-missing",
-        "not-found",
-        "illegal-event",
-        "guard-refused",
-        "conflict",
-        "stale-version",
-        "precondition-required",
-        "invalid-request",
-    ),
+    responses=problems(*OF_A_MOVE),
 )
 async def send_event(
     submission_id: UUID,

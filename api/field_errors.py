@@ -6,6 +6,10 @@ from typing import Any
 from api.problems import FieldError
 from states.text import Text
 
+_NO_TIME = Text(
+    "应为带时区的时间，如 2026-10-01T08:00:00+08:00；在地址中“+”须写作 %2B。",
+    "This must be a time with its zone, as in 2026-10-01T08:00:00+08:00; in an address write + as %2B.",
+)
 _WORDS: Mapping[str, Text] = {
     "missing": Text("缺少该字段，请填写。", "This field is required."),
     "extra_forbidden": Text("没有这个字段，请删除。", "There is no such field; leave it out."),
@@ -24,9 +28,18 @@ _WORDS: Mapping[str, Text] = {
     "bool_type": Text("应为 true 或 false。", "This must be true or false."),
     "bool_parsing": Text("应为 true 或 false。", "This must be true or false."),
     "enum": Text("只能是：{expected}。", "It must be one of {expected}."),
+    "union_tag_invalid": Text("类型只能是：{expected_tags}。", "Its kind must be one of {expected_tags}."),
+    "union_tag_not_found": Text(
+        "缺少类型 {discriminator}，请填写。", "Say which kind it is, in {discriminator}."
+    ),
     "literal_error": Text("只能是：{expected}。", "It must be one of {expected}."),
     "uuid_type": Text("编号格式不符。", "This is not an identifier."),
     "uuid_parsing": Text("编号格式不符。", "This is not an identifier."),
+    "timezone_aware": Text("时间须带时区，如 +08:00。", "A time takes a zone, as in +08:00."),
+    "datetime_type": _NO_TIME,
+    "datetime_parsing": _NO_TIME,
+    "datetime_from_date_parsing": _NO_TIME,
+    "datetime_object_invalid": _NO_TIME,
     "list_type": Text("应为列表。", "This must be a list."),
     "dict_type": Text("应为对象。", "This must be an object."),
     "json_invalid": Text("不是有效的 JSON。", "This is not valid JSON."),

@@ -4,16 +4,20 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from api.commenting import notes_of
 from api.problems import invalid_field
 from api.schemas.events import EventOrder
 from api.schemas.submissions import Standing
 from states.decide import allowed_events
+from states.events import Event
 from states.item import Item, Request
 from states.refusals import IllegalMove, MoveRefused, RoleMissing
 from states.roles import EDITORS, Actor, Role
-from states.submission import MOVES, Event
+from states.submission import MOVES
 from storage.advance import Advanced, Change, advance
+from storage.comments import add_comments
 from storage.errors import Conflict
+from storage.people import actor_by_id
 from storage.seeing import visible_item, visible_submission
 
 _ROLES_OF: dict[Event, frozenset[Role]] = {
@@ -22,7 +26,11 @@ _ROLES_OF: dict[Event, frozenset[Role]] = {
 
 
 async def order_event(
-    session: AsyncSession, actor: Actor, submission_id: UUID, order: EventOrder, seen: int | None
+    session: AsyncSession,
+    actor: Actor,
+    submission_id: UUID,
+    order: EventOrder,
+    seen: int | None,
 ) -> Advanced:
     """Send the event that a person ordered.
 
@@ -31,15 +39,35 @@ async def order_event(
     """
     if order.event is Event.EDIT:
         raise invalid_field("event", "请用 PATCH 修改稿件内容。", "Change the content with PATCH.")
-    if order.event is Event.DELIVERY_CONFIRMED and actor.roles & EDITORS:
+    if order.event is Event.DELIVERY_CONFIRMED and actor.rights & EDITORS:
         raise invalid_field(
             "event",
             "请在该分发上确认：POST /api/v1/deliveries/{id}/confirm。",
             "Confirm the delivery itself: POST /api/v1/deliveries/{id}/confirm.",
         )
-    request = Request(actor, order.revision_sha256, order.reason)
-    change = Change(comment=order.comment, seen_version=seen)
-    return await move(session, submission_id, order.event, request, change)
+    notes = await notes_of(session, actor, submission_id, order)
+    request = Request(
+        actor,
+        order.revision_sha256,
+        notes.reason,
+        successor=await _successor(session, order),
+        release=order.release.wall_time() if order.release else None,
+    )
+    change = Change(facts=notes.facts, comment=order.comment, seen_version=seen)
+    moved = await move(session, submission_id, order.event, request, change)
+    await add_comments(session, notes.remarks, moved.version)
+    return moved
+
+
+async def _successor(session: AsyncSession, order: EventOrder) -> Actor | None:
+    if order.event is not Event.HAND_OVER:
+        return None
+    found = await actor_by_id(session, order.to) if order.to else None
+    if found is None:
+        raise invalid_field(
+            "to", "请指定接手的人（在职人员的编号）。", "Name the active person who takes it over."
+        )
+    return found
 
 
 async def move(
@@ -61,7 +89,7 @@ async def move(
 
 async def _illegal(session: AsyncSession, submission_id: UUID, event: Event, actor: Actor) -> MoveRefused:
     """The refusal with everything that is allowed instead; or the role, where none of theirs ever helps."""
-    if not _ROLES_OF[event] & actor.roles:
+    if not _ROLES_OF[event] & actor.rights:
         return RoleMissing(event, _ROLES_OF[event])
     item = (await visible_item(session, submission_id, actor)).item
     return IllegalMove(event, item.state, sendable_events(item, actor))

@@ -14,13 +14,29 @@ API = "/api/v1"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 _ALWAYS = ("internal-error", "database-unavailable")
 _SIGNED_IN = ("unauthenticated",)
+# What a move of the table can meet.
+OF_A_MOVE = (
+    "role-missing",
+    "not-found",
+    "illegal-event",
+    "guard-refused",
+    "conflict",
+    "stale-version",
+    "precondition-required",
+    "invalid-request",
+)
 
 TAGS = [
     {"name": "sign-in", "description": "登录与退出 · sign in and out"},
     {"name": "people", "description": "人员（管理员）· people, for administrators"},
+    {"name": "delegations", "description": "委托：谁代谁审、到何时 · who acts for whom, until when"},
+    {"name": "workflows", "description": "各栏目的审核流程 · the reviews of each column, by version"},
+    {"name": "audit", "description": "审计：谁在何时何地审了哪一版 · who approved what, and other records"},
+    {"name": "calendar", "description": "工作日历与上班时间 · working days and hours, for deadlines"},
     {"name": "destinations", "description": "发布渠道 · configured accounts on platforms"},
     {"name": "submissions", "description": "稿件：撰写、送审、审核 · write, send in, review"},
     {"name": "record", "description": "留痕：历史、版本、成品、分发 · what is on record"},
+    {"name": "comments", "description": "批注与预设理由 · comments, and reasons kept ready"},
     {"name": "uploads", "description": "素材分片上传 · files, in parts, straight to the object store"},
     {"name": "deliveries", "description": "分发的确认、重试、取消 · confirm, retry, cancel"},
     {"name": "readers", "description": "面向读者：订阅源与稿件页 · feeds and pages, no sign-in"},
@@ -44,7 +60,7 @@ def problems(*slugs: str, is_open: bool = False) -> dict[int | str, dict[str, An
         kind = KINDS[slug]
         known = by_status.setdefault(kind.status, _response())
         known["description"] += (" · " if known["description"] else "") + f"`{kind.type}` {kind.title.en}"
-        known["content"][PROBLEM_TYPE]["examples"][slug] = {"value": _example(slug)}
+        known["content"][PROBLEM_TYPE]["examples"][slug] = {"$ref": f"#/components/examples/{slug}"}
     return by_status
 
 
@@ -90,4 +106,5 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schema: Mapping[str, Any] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= dict(schema.get("$defs", {}))
     schemas["Problem"] = {name: value for name, value in schema.items() if name != "$defs"}
+    document["components"]["examples"] = {slug: {"value": _example(slug)} for slug in KINDS}
     return document

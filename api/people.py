@@ -58,5 +58,5 @@ async def close(person_id: UUID, asker: Asker, unit: Unit) -> Response:
             "You cannot close your own account; another administrator must do it.",
         )
         raise ApiProblem("own-account", text)
-    await deactivate(unit, person_id)
+    await deactivate(unit, person_id, UUID(asker.person_id))
     return Response(status_code=204)

@@ -1,10 +1,10 @@
 """What is on record about one submission: history, revisions, renditions, deliveries, runs."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.asking import STAFF, Asker, Held, Unit, require
@@ -25,17 +25,19 @@ from api.schemas.records import (
     RunShown,
 )
 from api.schemas.submissions import Finding
+from states.content import Content
 from states.roles import EDITORS, Role
-from storage.board import history_of, revisions_of
+from storage.board import Opened, history_of, revisions_of
 from storage.deliveries import deliveries_of
 from storage.keys import RENDITIONS
 from storage.objects import Objects
 from storage.outbox import restart, work_of
 from storage.people import display_names
 from storage.renditions import of_revision
+from storage.revisions import revision_by_number
 from storage.seeing import visible_submission
 from storage.settings import Settings
-from storage.tables import EventRow, OutboxRow, Rendition
+from storage.tables import EventRow, OutboxRow, Rendition, Revision
 
 router = APIRouter(prefix=f"{API}/submissions/{{submission_id}}", tags=["record"])
 _PROBLEMS = problems("not-found", "invalid-request")
@@ -48,17 +50,18 @@ async def history(submission_id: UUID, asker: Asker, unit: Unit) -> History:
     """Every event from the first, with the hash chain that makes a change of the past visible."""
     await visible_submission(unit, submission_id, asker)
     rows = await history_of(unit, submission_id)
-    names = await _names(unit, (row.actor_id for row in rows))
-    return History(events=[_event(row, names) for row in rows])
+    names = await _names(unit, (row.actor_id for row, _ in rows))
+    return History(events=[_event(row, opened, names) for row, opened in rows])
 
 
 async def _names(session: AsyncSession, ids: Iterable[UUID | None]) -> Names:
     return await display_names(session, {each for each in ids if each is not None})
 
 
-def _event(row: EventRow, names: Names) -> HistoryEvent:
+def _event(row: EventRow, opened: Opened, names: Names) -> HistoryEvent:
     kept = row.model_dump(exclude={"id", "submission_id", "actor_id"})
-    return HistoryEvent(**kept, actor=person(row.actor_id, names) if row.actor_id else None)
+    told = {field: opened.get(field) for field in ("reason", "comment")}
+    return HistoryEvent(**kept, **told, actor=person(row.actor_id, names) if row.actor_id else None)
 
 
 @router.get("/revisions", summary="各版本 · Every revision", responses=_PROBLEMS)
@@ -67,17 +70,26 @@ async def revisions(submission_id: UUID, asker: Asker, unit: Unit) -> Revisions:
     await visible_submission(unit, submission_id, asker)
     rows = await revisions_of(unit, submission_id)
     names = await _names(unit, (row.editor_id for row in rows))
-    return Revisions(
-        revisions=[
-            RevisionShown(
-                number=row.number,
-                sha256=row.sha256,
-                editor=person(row.editor_id, names),
-                created_at=row.created_at,
-                content=row.content,
-            )
-            for row in rows
-        ]
+    return Revisions(revisions=[_revision(row, names) for row in rows])
+
+
+@router.get("/revisions/{number}", summary="某一版本 · One revision", responses=_PROBLEMS)
+async def revision(
+    submission_id: UUID, number: Annotated[int, Path(ge=1, le=2**31 - 1)], asker: Asker, unit: Unit
+) -> RevisionShown:
+    """One revision of the content: what lay before whoever decided on it."""
+    await visible_submission(unit, submission_id, asker)
+    row = await revision_by_number(unit, submission_id, number)
+    return _revision(row, await _names(unit, [row.editor_id]))
+
+
+def _revision(row: Revision, names: Names) -> RevisionShown:
+    return RevisionShown(
+        number=row.number,
+        sha256=row.sha256,
+        editor=person(row.editor_id, names),
+        created_at=row.created_at,
+        content=Content.from_json(row.content).to_json(),
     )
 
 

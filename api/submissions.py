@@ -11,7 +11,7 @@ from api.contents import merged, new_content
 from api.cursors import read_cursor, write_cursor
 from api.detail import lines, submission_detail
 from api.moves import move, standing
-from api.openapi import API, problems
+from api.openapi import API, OF_A_MOVE, problems
 from api.preconditions import IfMatch, IfNoneMatch, etag, has_current, required_version
 from api.problems import ApiProblem, invalid_field
 from api.schemas.base import Words
@@ -23,10 +23,10 @@ from api.schemas.submissions import (
     SubmissionShown,
 )
 from states.content import Content
+from states.events import Event
 from states.item import Request, State
 from states.ledger import canonical_sha256
 from states.roles import Actor
-from states.submission import Event
 from states.text import Text
 from storage.advance import Advanced, Change
 from storage.board import BoardFilter, list_submissions
@@ -53,7 +53,11 @@ IdempotencyKey = Annotated[
     responses=problems("role-missing", "idempotency-key-reused", "invalid-request"),
 )
 async def create(
-    draft: NewSubmission, asker: Asker, unit: Unit, response: Response, idempotency_key: IdempotencyKey = None
+    draft: NewSubmission,
+    asker: Asker,
+    unit: Unit,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> Standing:
     """Begin a draft, which only its author sees. A key is remembered for a day."""
     digest = canonical_sha256(draft.model_dump(mode="json"))
@@ -104,13 +108,12 @@ async def _check_destinations(session: AsyncSession, content: Content) -> None:
 async def _wanted(
     state: Annotated[list[State] | None, Query(description="Only these states.")] = None,
     mine: Annotated[bool, Query(description="Only your own.")] = False,
-    queue: Annotated[bool, Query(description="Only what you could review now.")] = False,
     column: Annotated[Words | None, Query(max_length=100)] = None,
     text: Annotated[Words | None, Query(max_length=100, description="Part of the title.")] = None,
     cursor: Annotated[str | None, Query(max_length=100, description="`next` of the page before.")] = None,
 ) -> BoardFilter:
     after = None if cursor is None else read_cursor(cursor)
-    return BoardFilter(tuple(state or ()), mine, queue, column, text, after)
+    return BoardFilter(tuple(state or ()), mine, column, text, after)
 
 
 @router.get("", summary="稿件列表 · List submissions", responses=problems("invalid-request"))
@@ -156,16 +159,7 @@ async def read(
 @router.patch(
     "/{submission_id}",
     summary="修改稿件 · Change the content",
-    responses=problems(
-        "role-missing",
-        "not-found",
-        "illegal-event",
-        "guard-refused",
-        "conflict",
-        "stale-version",
-        "precondition-required",
-        "invalid-request",
-    ),
+    responses=problems(*OF_A_MOVE),
 )
 async def change(
     submission_id: UUID,
@@ -182,7 +176,11 @@ async def change(
 
 
 async def _edit(
-    session: AsyncSession, actor: Actor, submission_id: UUID, patch: SubmissionPatch, seen: int
+    session: AsyncSession,
+    actor: Actor,
+    submission_id: UUID,
+    patch: SubmissionPatch,
+    seen: int,
 ) -> Advanced:
     before = await visible_item(session, submission_id, actor, Event.EDIT)
     if before.row.version != seen:
@@ -190,4 +188,5 @@ async def _edit(
     content = merged(before.content, patch)
     if "destinations" in patch.model_fields_set:
         await _check_destinations(session, content)
-    return await move(session, submission_id, Event.EDIT, Request(actor), Change(content, seen_version=seen))
+    change = Change(content, seen_version=seen)
+    return await move(session, submission_id, Event.EDIT, Request(actor), change)

@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import decisions, sign_off, story
+from benchmarks import decisions, ledger, media, queue, sign_off, story
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
     "decisions": decisions.measure,
+    "ledger": ledger.measure,
+    "media": media.measure,
+    "queue": queue.measure,
     "sign_off": sign_off.measure,
     "story": story.measure,
 }

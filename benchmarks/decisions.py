@@ -2,26 +2,21 @@
 
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import httpx
 
 from benchmarks.load import Shot, fire, shot
+from benchmarks.serving import serving
 from deployments.stack.background import free_ports
 from deployments.stack.temporary_postgres import temporary_postgres
 from states.content import Content
+from states.events import Event
 from states.item import Request
 from states.roles import SYSTEM, Actor, Role
-from states.submission import Event
 from storage import migrations
 from storage.advance import advance
 from storage.database import Database
@@ -48,9 +43,9 @@ async def _measure(url: str) -> dict[str, Any]:
     env = {"SANSHEN_DATABASE_URL": url, "SANSHEN_S3_ENDPOINT": "http://127.0.0.1:9"}
     env |= {"SANSHEN_S3_ACCESS_KEY": "none", "SANSHEN_S3_SECRET_KEY": "none", "BENCH_DATABASE_URL": url}
     with (
-        _serving("benchmarks.bare:app", ports["bare asyncpg"], {**env, "BENCH_DRIVER": "asyncpg"}),
-        _serving("benchmarks.bare:app", ports["bare SQLAlchemy"], {**env, "BENCH_DRIVER": "sqlalchemy"}),
-        _serving("api.app:app", ports["approve"], env),
+        serving("benchmarks.bare:app", ports["bare asyncpg"], {**env, "BENCH_DRIVER": "asyncpg"}),
+        serving("benchmarks.bare:app", ports["bare SQLAlchemy"], {**env, "BENCH_DRIVER": "sqlalchemy"}),
+        serving("api.app:app", ports["approve"], env),
     ):
         rates: dict[str, list[float]] = {name: [] for name in ports}
         for number in range(_ROUNDS):
@@ -115,25 +110,6 @@ async def _item(db: Database, author: Actor, editor: Actor, number: int) -> tupl
         await advance(session, row.id, Event.INTAKE_PASSED, Request(SYSTEM, sha256))
         await advance(session, row.id, Event.CLAIM, Request(editor))
     return row.id, sha256
-
-
-@contextmanager
-def _serving(app: str, port: int, env: dict[str, str]) -> Iterator[None]:
-    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
-    more = ["--no-access-log", "--loop", "uvloop", "--http", "httptools"]
-    server = subprocess.Popen([*command, *more], env={**os.environ, **env})
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 async def _in_thread(work: Any, *args: Any) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from deployments.ledger_cli import ledger_app
+from deployments.media_cli import media_app
 from deployments.stack.prefect_server import client_environment
 from states.roles import Role
 from storage.settings import SettingMissing, Settings
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 user_app = typer.Typer(no_args_is_help=True, help="人员管理。 People.")
 app.add_typer(user_app, name="user")
+app.add_typer(media_app, name="media")
+app.add_typer(ledger_app, name="ledger")
 
 
 def main() -> None:

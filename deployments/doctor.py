@@ -18,7 +18,10 @@ from deployments.stack.assemble import wanted_ports
 from deployments.stack.errors import StackError
 from deployments.stack.home import supervisor_of
 from deployments.stack.ports import is_free
+from media import syscalls
+from media.sandbox import walls
 from states.text import Text
+from storage.grants import is_held_by_grant
 from storage.settings import Settings
 
 _DISK_NEEDED_BYTES = 5 * 10**9  # room for a few stories with their renditions beside the servers' own data
@@ -51,6 +54,7 @@ async def examine(settings: Settings, probe_s3: ProbeS3) -> list[Check]:
     checks += await asyncio.to_thread(lambda: list(_programs(embedded)))
     checks += [await _ffmpeg(), _pyav()]
     checks.append(await _server("PostgreSQL", embedded.postgres, supervisor, lambda: _ask_postgres(settings)))
+    checks.append(await _record(settings, checks[-1], supervisor))
     checks.append(await _server("S3", embedded.s3, supervisor, lambda: _ask_s3(settings, probe_s3)))
     checks.append(await _server("Prefect", embedded.prefect, supervisor, lambda: _ask_prefect(settings)))
     return [*checks, _bubblewrap()]
@@ -179,7 +183,7 @@ async def _ffmpeg() -> Check:
 
 def _pyav() -> Check:
     try:
-        import media.probe  # noqa: F401 - the only user of PyAV
+        import media.streams  # noqa: F401 - the only user of PyAV
     except ImportError as error:
         return Check(
             "PyAV", False, Text(zh=f"无法导入：{error}", en=f"cannot be imported: {error}"), _REINSTALL
@@ -188,17 +192,24 @@ def _pyav() -> Check:
 
 
 def _bubblewrap() -> Check:
-    found = shutil.which("bwrap")
-    if found:
-        return Check("bubblewrap", True, Text(zh=found, en=found))
-    return Check(
-        "bubblewrap",
-        True,
-        Text(
-            zh="没有安装（可选：为 ffmpeg 再加一层隔离）",
-            en="not installed (optional: one more wall around ffmpeg)",
-        ),
+    """Decoders of strangers' files run inside it where they can; without it they have limits and a filter."""
+    around = walls()
+    if around is not None:
+        inside = Text(
+            zh=f"{around.program}，每个解码进程都在其中运行",
+            en=f"{around.program}; every decoder runs inside",
+        )
+        return Check("bubblewrap", True, inside)
+    why, left = Text("没有安装", "not installed"), Text("资源限制", "limits")
+    if shutil.which("bwrap"):
+        why = Text("已安装，但此处不允许建命名空间", "installed, but may not make namespaces here")
+    if syscalls.FILTER:
+        left = Text("资源限制和系统调用过滤", "limits and the system call filter")
+    warning = Text(
+        zh=f"警告：{why.zh}；解码进程仅有{left.zh}，能读本用户的文件。建议安装 bubblewrap",
+        en=f"Warning: {why.en}; decoders have {left.en} alone and can read this user's files. Install bubblewrap",
     )
+    return Check("bubblewrap", True, warning)
 
 
 async def _server(
@@ -229,6 +240,26 @@ async def _ask_postgres(settings: Settings) -> str:
     return f"{version}, pg_trgm"
 
 
+async def _record(settings: Settings, server: Check, supervisor: int | None) -> Check:
+    """Whether the record is held by grant beside the triggers; a warning only: one login is a choice too."""
+    name = "append-only"
+    is_asked = server.ok and (supervisor is not None or settings.database_url is not None)
+    if not is_asked:
+        return Check(
+            name, True, Text(zh="数据库未运行，未检查", en="the database is not running; not looked at")
+        )
+    try:
+        is_held = await is_held_by_grant(settings.require_database_url())
+    except Exception as error:  # whatever it raises is the finding
+        found = Text(zh=f"无法检查：{error}", en=f"cannot be looked at: {error}")
+        return Check(name, False, found, _mend_server("PostgreSQL", is_embedded=False))
+    if is_held:
+        return Check(
+            name, True, Text(zh="触发器和授权都禁止改动留痕", en="the record is held by trigger and by grant")
+        )
+    return Check(name, True, _BY_TRIGGER_ALONE)
+
+
 async def _ask_s3(settings: Settings, probe_s3: ProbeS3) -> str:
     await probe_s3(settings)
     return str(settings.s3_endpoint)
@@ -240,6 +271,15 @@ async def _ask_prefect(settings: Settings) -> str:
         (await client.get(f"{url}/ready")).raise_for_status()
         version = (await client.get(f"{url}/admin/version")).json()
     return f"{version}, {url}"
+
+
+_BY_TRIGGER_ALONE = Text(
+    zh="警告：留痕只由触发器保护，应用的登录能撤掉触发器。请建一个不拥有任何表的登录写入 SANSHEN_DATABASE_URL，"
+    "把现在的登录写入 SANSHEN_DATABASE_OWNER_URL，再运行 sanshen prepare。",
+    en="Warning: the record is held by triggers alone, and the application's login can take them away. Make a login "
+    "that owns no table for SANSHEN_DATABASE_URL, name the present one in SANSHEN_DATABASE_OWNER_URL, and run "
+    "sanshen prepare.",
+)
 
 
 def _mend_server(name: str, is_embedded: bool) -> Text:

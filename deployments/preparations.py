@@ -1,11 +1,13 @@
 """What is done at every start between the servers and our own processes: schema, buckets, first person, Prefect."""
 
 import asyncio
+from urllib.parse import unquote, urlsplit
 
 from deployments.people import ensure_first_people
 from deployments.register import register
 from deployments.stack.assemble import Preparation
 from states.text import Text
+from storage.grants import apply_grants
 from storage.migrations import upgrade
 from storage.objects import Objects
 from storage.settings import Settings
@@ -13,7 +15,12 @@ from storage.settings import Settings
 
 async def _migrate(settings: Settings) -> None:
     # A process of its own thread: Alembic's entry runs an event loop itself.
-    await asyncio.to_thread(upgrade, settings.require_database_url())
+    await asyncio.to_thread(upgrade, settings.require_owner_url())
+    login, owner = (
+        urlsplit(url).username for url in (settings.require_database_url(), settings.require_owner_url())
+    )
+    if login is not None and login != owner:
+        await apply_grants(settings.require_owner_url(), unquote(login))
 
 
 async def _buckets(settings: Settings) -> None:

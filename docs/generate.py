@@ -13,11 +13,12 @@ from pydantic.fields import FieldInfo
 
 from api.app import create_app
 from deployments.cli import app as cli
+from states.events import Event
 from states.guards import GUARDS
-from states.item import State
+from states.item import STAGES, State
 from states.names import EVENT_NAMES, STATE_NAMES
 from states.roles import EDITORS, ROLE_NAMES, Role
-from states.submission import MOVES, Event, Move
+from states.submission import MOVES, Move
 from states.text import Text
 from storage.settings import Settings
 
@@ -29,9 +30,26 @@ _CONDITION_WORDS = {
     "is_live": "已签发 live: a signed revision is, or is about to be, before readers",
     "is_fast_track": "绿色通道 fast track",
     "is_ordinary": "普通 ordinary",
-    "held_from_first_review": "初审时待用 held in the first review",
-    "held_from_second_review": "复审时待用 held in the second review",
-    "held_from_final_review": "终审时待用 held in the final review",
+    "was_published": "已发布过 readers have had a revision",
+    "never_published": "尚未到达读者 signed off before, but no delivery was confirmed",
+    "changes_content": "内容有改动 the edit changes something",
+    "changes_nothing": "内容无改动 the edit changes nothing",
+    "needs_countersignature": "还需会签 another signature is due at this stage",
+    "goes_out_now": "立即发布 no release time is to come",
+    "goes_out_later": "定时发布 a release time or an embargo is to come",
+    "is_signed": "当前版本已签发 the current revision is signed",
+    "not_signed": "当前版本未签发 the current revision is not signed",
+    "awaits_release": "已签发待发布 signed, and not out yet",
+    "was_released": "不在等待发布 nothing signed waits",
+    **{
+        f"held_from_{state.value}": f"待用前在{STATE_NAMES[state].zh} held in {STATE_NAMES[state].en}"
+        for state in STAGES
+    },
+    **{
+        f"leads_to_{state.value}": f"下一环节为{STATE_NAMES[state].zh} the last signature here leads to "
+        f"{STATE_NAMES[state].en}"
+        for state in (*STAGES, State.APPROVED)
+    },
 }
 
 
@@ -62,7 +80,7 @@ def states_page() -> str:
             "reviews again while the old revision stays up.",
             _diagram(_live_moves()),
             "## 操作表 · The table of moves",
-            "`=`：状态不变 the state stays.",
+            "`=`：状态不变 the state stays. `extra_review` 的角色由流程定 the workflow gives its role.",
             _move_table(),
             "## 条件 · Which piece",
             table(("名称 name", "含义 meaning"), _condition_rows()),
@@ -78,7 +96,8 @@ def _names(words: Mapping[Any, Text]) -> list[tuple[str, str, str]]:
 
 
 def _new_moves() -> list[Move]:
-    return [move for move in MOVES if "is_live" not in move.when and move.source is not State.CORRECTING]
+    live = {"is_live", "was_published", "never_published"}
+    return [move for move in MOVES if live.isdisjoint(move.when) and move.source is not State.CORRECTING]
 
 
 def _live_moves() -> list[Move]:
@@ -92,7 +111,10 @@ def _diagram(moves: Iterable[Move]) -> str:
     for move in moves:
         if move.source is not move.target:
             arrows.setdefault((move.source, move.target), []).append(move.event.value)
-    lines = [f"    {a.value} --> {b.value}: {', '.join(events)}" for (a, b), events in arrows.items()]
+    lines = [
+        f"    {a.value} --> {b.value}: {', '.join(dict.fromkeys(events))}"
+        for (a, b), events in arrows.items()
+    ]
     leavable = {move.source for move in MOVES if move.source is not move.target}
     ends = [state for state in State if state not in leavable and any(state in arrow for arrow in arrows)]
     start = ["    [*] --> draft"] if any(source is State.DRAFT for source, _ in arrows) else []

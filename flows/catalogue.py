@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from states.submission import Effect
+from states.events import Effect
 from states.text import Text
 
 
@@ -38,6 +38,13 @@ CATALOGUE: Mapping[Effect, FlowEntry] = MappingProxyType(
                 "flows.render.render",
                 Text("制作成品", "render"),
                 "render",
+                ("revision_sha256",),
+            ),
+            FlowEntry(
+                Effect.RELEASE,
+                "flows.release.release",
+                Text("到时发布", "release"),
+                "default",
                 ("revision_sha256",),
             ),
             FlowEntry(

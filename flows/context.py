@@ -15,10 +15,10 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from platforms.story import Site
+from states.events import Event
 from states.item import Request
 from states.refusals import MoveRefused
 from states.roles import SYSTEM
-from states.submission import Event
 from storage import outbox
 from storage.advance import Change, advance
 from storage.database import Database, is_unavailable

@@ -23,8 +23,10 @@ from prefect.states import Cancelled, Crashed
 
 from flows.catalogue import CATALOGUE, item_tag
 from flows.context import backoff_s
+from flows.ledger import Ledger
 from flows.prefect_api import prefect_client
-from states.submission import Effect
+from flows.sweep import keep_sweeping
+from states.events import Effect
 from storage import outbox
 from storage.database import Database, is_unavailable
 from storage.errors import LeaseLost
@@ -49,8 +51,12 @@ class Dispatcher:
     settings: Settings
     db: Database
     client: PrefectClient
+    ledger: Ledger = field(init=False)
     _deployments: dict[Effect, UUID] = field(default_factory=dict)
     _heeded_at: float = -math.inf
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.settings, self.db)
 
     async def run(self) -> None:
         """Dispatch and reconcile until cancelled."""
@@ -66,6 +72,7 @@ class Dispatcher:
 
     async def turn(self) -> int:
         """Start a run for every row that is due, and look after every lease that ran out; how many started."""
+        await self.ledger.sequence()  # first: while Prefect is away, the rest of a turn breaks off
         for row in await self._expired():
             await self._reconcile(row)
         started = await self._start_due()
@@ -102,6 +109,7 @@ class Dispatcher:
         while True:
             async with self.db.transaction() as session:
                 rows = await outbox.claim_due(session, _BATCH, self.settings.lease_s)
+            await self.ledger.sequence()  # what these rows follow from is in the log before they begin
             outcomes = await asyncio.gather(*(self._start(row) for row in rows), return_exceptions=True)
             for outcome in outcomes:
                 if isinstance(outcome, BaseException):
@@ -243,6 +251,10 @@ async def dispatch(settings: Settings) -> None:
     db = Database(settings.require_database_url(), pool_size=10)
     try:
         async with prefect_client(settings) as client:
-            await Dispatcher(settings, db, client).run()
+            dispatcher = Dispatcher(settings, db, client)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(dispatcher.run())
+                group.create_task(dispatcher.ledger.copy_forever())
+                group.create_task(keep_sweeping(db))
     finally:
         await db.close()

@@ -17,11 +17,12 @@ from platforms.records import story_from
 from platforms.registry import PLATFORMS
 from platforms.story import Story
 from states.delivery import DeliveryMoveRefused, DeliveryState
-from states.submission import Event
+from states.events import Event
 from states.text import Text
 from storage import renditions
 from storage.board import approvals_of
 from storage.deliveries import deliveries_of, move_delivery
+from storage.log import is_in_log
 from storage.sending import Standing, standing_of
 from storage.stories import story_record
 from storage.tables import Delivery, Destination
@@ -76,10 +77,16 @@ async def _signed_story(work: Work, submission_id: UUID, revision_number: int) -
         made = await renditions.of_revision(session, submission_id, record.revision_sha256)
         signed = [each for each in await approvals_of(session, submission_id) if each.stage == "final_review"]
     manifest = renditions.manifest_sha256(made)
-    if not any(
-        (each.revision_sha256, each.manifest_sha256) == (record.revision_sha256, manifest) for each in signed
-    ):
+    sign_offs = [
+        each.item_seq
+        for each in signed
+        if (each.revision_sha256, each.manifest_sha256) == (record.revision_sha256, manifest)
+    ]
+    if not sign_offs:
         raise NotWhatWasSigned(f"revision {revision_number} with manifest {manifest} has no sign-off")
+    async with work.transaction() as session:
+        if not await is_in_log(session, submission_id, sign_offs[-1]):
+            raise NotYet("the sign-off is not in the log yet; is the dispatcher running?", 1.0)
     return story_from(record)
 
 

@@ -15,7 +15,7 @@ from media.errors import MediaError, RetryableMediaError
 from media.inspect import Inspection, inspect
 from media.keys import rendition_key
 from media.profiles import PROFILES, profiles_for
-from states.submission import Event
+from states.events import Event
 from storage import assets
 from storage.items import load_item
 from storage.keys import ASSETS

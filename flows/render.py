@@ -21,7 +21,8 @@ from media.profiles import PROFILES, profiles_for
 from media.sniff import Kind
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
-from states.submission import MOVES_FROM, Event
+from states.events import Event
+from states.submission import MOVES_FROM
 from storage import assets, renditions
 from storage.destinations import list_destinations
 from storage.items import LoadedItem, load_item
@@ -76,7 +77,7 @@ async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str)
 
 def _is_under_review(loaded: LoadedItem, revision_sha256: str) -> bool:
     row = loaded.row
-    is_signed = row.live_revision_number == row.revision_number
+    is_signed = row.signed_revision_number == row.revision_number
     takes_media = (Event.MEDIA_READY, loaded.item.state) in MOVES_FROM
     return row.revision_sha256 == revision_sha256 and takes_media and not is_signed
 

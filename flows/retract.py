@@ -15,7 +15,7 @@ from platforms.net import guarded_client
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
 from states.delivery import MAY_BE_OUT, DeliveryMoveRefused, DeliveryState
-from states.submission import Effect
+from states.events import Effect
 from states.text import Text
 from storage import outbox
 from storage.deliveries import deliveries_of, move_delivery

@@ -1,4 +1,4 @@
-"""The top-level boxes of MP4 and QuickTime, and the chunk of AVI: does the file hold all that it says it holds?"""
+"""The boxes of MP4 and QuickTime, and the chunk of AVI: does the file hold all that it says it holds?"""
 
 import struct
 from pathlib import Path
@@ -19,7 +19,7 @@ def is_cut_short(path: Path, container: str) -> bool:
         position = 0
         while position + 8 <= size_bytes:
             file.seek(position)
-            length, kind = _box(file.read(16))
+            length, kind = read_box(file.read(16))
             if length == 0:  # reaches to the end of the file, wherever that is
                 return False
             if kind in _NEEDED and position + length > size_bytes:
@@ -30,7 +30,8 @@ def is_cut_short(path: Path, container: str) -> bool:
     return False
 
 
-def _box(header: bytes) -> tuple[int, bytes]:
+def read_box(header: bytes) -> tuple[int, bytes]:
+    """Length and type of the box that these 16 (or 8, at the end of a file) bytes begin."""
     length, kind = struct.unpack(">I4s", header[:8])
     if length == 1 and len(header) == 16:
         length = struct.unpack(">Q", header[8:])[0]

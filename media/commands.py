@@ -1,8 +1,6 @@
-"""Argument lists for ffmpeg, built with ffmpeg-python; the only file that does. Runs nothing."""
+"""Argument lists for ffmpeg, built with ffmpeg-python; with its two neighbours the only file that does."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -10,199 +8,225 @@ from typing import Any
 import ffmpeg
 
 from media._ffmpeg import cpu_count
-from media.geometry import contain, cover
-from media.probe import MAX_VIDEO_PIXELS, Probe, VideoFacts
-from media.profiles import Profile, Rung
+from media.commands_picture import frame_stream, open_source, pictures_of, sample_stream
+from media.commands_sound import measured_stream, sounds_of
+from media.job import Gain, Job, Picture, Source
+from media.profiles_form import Output, Profile
+
+__all__ = ["GRAPH_VERSION", "Picture", "Source", "frame_args", "loudness_args", "mp4_args", "run_args"]
 
 # Raise it with every change here that alters pixels or sound: it is part of a rendition's key.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 
-_UNKNOWN_MATRIX = 2
-# Cameras end their two streams up to this far apart; no eye sees it.
-_TAIL_S = 0.25
-# ITU-R BT.709 for the whole of the output, whatever came in.
-_BT709 = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709", "range": "tv"}
+_SUFFIXES = {
+    Output.MP4: "mp4",
+    Output.M4A: "m4a",
+    Output.MP3: "mp3",
+    Output.WAV: "wav",
+    Output.MXF: "mxf",
+    Output.JPEG: "jpg",
+    Output.TIFF: "tif",
+}
+_BITEXACT = {"fflags": "+bitexact", "flags": "+bitexact"}
+# Nothing of the source's metadata, chapters or the encoder's name leaves the house.
+_CLEAN: dict[str, Any] = {"map_metadata": -1, "map_metadata:s": "-1", "map_chapters": -1, **_BITEXACT}
+# XDCAM HD422 as decks and playout servers take it (SMPTE RDD 9; the rate and buffer of MPEG-2 422P@HL).
+_XDCAM: dict[str, Any] = {
+    "c:v": "mpeg2video",
+    "profile:v": 0,
+    "level:v": 2,
+    "b:v": "50M",
+    "minrate:v": "50M",
+    "maxrate:v": "50M",
+    "bufsize:v": 17_825_792 * 2,
+    # Full from the start, or the first seconds stay below the constant rate.
+    "rc_init_occupancy:v": 17_825_792 * 2,
+    "g": 12,
+    "bf": 2,
+    "sc_threshold:v": 1_000_000_000,
+    "intra_vlc": 1,
+    "non_linear_quant": 1,
+    "dc": 10,
+    "qmin:v": 1,
+    "qmax:v": 12,
+    "lmin": "1*QP2LAMBDA",
+    "flags": "+bitexact+ildct+ilme",
+    "pix_fmt": "yuv422p",
+    "fps_mode": "passthrough",
+    "c:a": "pcm_s24le",
+    "ar": 48_000,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file with its facts, as the builders below need it."""
-
-    path: Path
-    facts: Probe
-
-    @property
-    def video(self) -> VideoFacts:
-        """The picture; the callers know that there is one."""
-        assert self.facts.video is not None  # noqa: S101 - profiles for video get files with video
-        return self.facts.video
+# Without these the MP4 muxer leaves out every key it does not know.
+_TAG_OPTIONS = {
+    Output.MP4: {"movflags": "+faststart+use_metadata_tags"},
+    Output.M4A: {"movflags": "+faststart+use_metadata_tags"},
+    Output.HLS: {"hls_segment_options": "movflags=+use_metadata_tags"},
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture to make: its rung, its exact size and the constant rate."""
+def file_of(profile: Profile, folder: Path) -> Path:
+    """The file that is opened first of a rendition in this folder."""
+    if profile.output is Output.HLS:
+        return folder / "master.m3u8"
+    return folder / f"{profile.name}.{_SUFFIXES[profile.output]}"
 
-    rung: Rung
-    width: int
-    height: int
-    rate: Fraction
+
+def run_args(source: Source, jobs: Sequence[tuple[Job, Path]]) -> list[str]:
+    """One ffmpeg for all of these jobs, each into its folder; the source is decoded once."""
+    pictured = [job for job, _ in jobs if job.pictures and not job.copies_picture]
+    heard = [job for job, _ in jobs if not job.copies_sound]
+    pictures = iter(pictures_of(source, pictured) if pictured else [])
+    sounds = iter(sounds_of(source, heard) if heard else [])
+    outputs = []
+    for job, folder in jobs:
+        shown = next(pictures) if job in pictured else _copied_picture(source, job)
+        outputs.append(
+            _output(source, job, shown, next(sounds) if job in heard else _copied_sound(source), folder)
+        )
+    merged = ffmpeg.merge_outputs(*outputs) if len(outputs) > 1 else outputs[0]
+    return [str(part) for part in merged.get_args()]
 
 
 def mp4_args(source: Source, profile: Profile, picture: Picture, out: Path) -> list[str]:
     """One MP4 with its index in front, so that it plays while it loads."""
-    stream = _canvas(source, profile, picture) if profile.canvas else _fitted(source, picture)
-    options = _x264(profile, picture.rate) | _rate_cap(picture.rung) | _sound(source, profile) | _CLEAN
-    options |= {"f": "mp4", "movflags": "+faststart", "threads": cpu_count()}
-    return _compile(ffmpeg.output(stream, *_sound_streams(source), _file(out), **options))
-
-
-def hls_args(source: Source, profile: Profile, pictures: Sequence[Picture], out_dir: Path) -> list[str]:
-    """The whole ladder from one decode: fMP4 segments, a playlist for each rung, and the master playlist."""
-    rungs = _ladder(source, pictures)
-    options: dict[str, Any] = _x264(profile, pictures[0].rate) | _sound(source, profile) | _CLEAN
-    for number, picture in enumerate(pictures):
-        options |= _rate_cap(picture.rung, f":v:{number}")
-        # The largest picture is most of the work; a thread each for the rest keeps two cores full.
-        options[f"threads:v:{number}"] = cpu_count() if number == 0 else 1
-    options |= {
-        "f": "hls",
-        "hls_time": profile.segment_s,
-        "hls_playlist_type": "vod",
-        "hls_segment_type": "fmp4",
-        "hls_flags": "independent_segments",
-        "hls_fmp4_init_filename": "init.mp4",
-        "hls_segment_filename": _file(out_dir / "%v" / "%05d.m4s"),
-        "master_pl_name": "master.m3u8",
-        "var_stream_map": " ".join(_variants(source, pictures)),
-    }
-    streams = [each for rung in rungs for each in (rung, *_sound_streams(source))]
-    return _compile(ffmpeg.output(*streams, _file(out_dir / "%v" / "index.m3u8"), **options))
-
-
-def m4a_args(source: Source, profile: Profile, out: Path) -> list[str]:
-    """The sound alone, as AAC."""
-    options = _sound(source, profile) | _CLEAN | {"f": "ipod", "movflags": "+faststart", "vn": None}
-    return _compile(ffmpeg.output(*_sound_streams(source), _file(out), **options))
+    job = Job(profile, (picture,), profile.audio_bitrate_bps)
+    streams = (*pictures_of(source, [job])[0], *sounds_of(source, [job])[0])
+    return _compile(ffmpeg.output(*streams, _path(out), **_mp4(source, job)))
 
 
 def frame_args(source: Source, at_s: float, size: tuple[int, int], out: Path) -> list[str]:
-    """One picture of a moment, as PNG. The seek stands before the input: behind it, all would be decoded."""
-    stream = _to_bt709(source, _deinterlaced(source, _input(source, ss=f"{at_s:.3f}")), size)
-    return _compile(ffmpeg.output(stream, _file(out), f="image2", update=1, **{"frames:v": 1}, **_CLEAN))
+    """One picture of a moment, as PNG."""
+    stream = frame_stream(source, at_s, size)
+    return _compile(ffmpeg.output(stream, _path(out), f="image2", update=1, **{"frames:v": 1}, **_CLEAN))
 
 
-# Nothing of the source's metadata, chapters or the encoder's name leaves the house.
-_CLEAN: dict[str, Any] = {
-    "map_metadata": -1,
-    "map_metadata:s": "-1",
-    "map_chapters": -1,
-    "fflags": "+bitexact",
-    "flags": "+bitexact",
-}
+def loudness_args(source: Source, gain: Gain, log: Path) -> list[str]:
+    """The sound alone through `gain` and a meter; its readings, one line a tenth of a second, go into `log`."""
+    stream = measured_stream(source, gain).filter("ebur128", peak="true", metadata=1)
+    for key in ("I", "true_peak"):
+        stream = stream.filter("ametadata", "print", key=f"lavfi.r128.{key}", file=_path(log / key))
+    # The null muxer opens no file; its name says to the guard which folder the log goes to.
+    return _compile(ffmpeg.output(stream, _path(log / "none"), f="null"))
+
+
+def similarity_args(
+    source: Source, picture: Picture, made: Source, part: tuple[float, float], log_dir: Path
+) -> list[str]:
+    """A part (start and length, in seconds) of the source beside that of an output; SSIM a frame into `ssim.log`."""
+    at_s, length_s = part
+    # A seek counts from the file's start, which in a joined stream is that of its sound.
+    audio = made.facts.audio
+    later_s = made.video.start_s - min(made.video.start_s, audio.start_s) if audio else 0.0
+    pair = (
+        sample_stream(source, picture, at_s, length_s),
+        sample_stream(made, picture, at_s + later_s, length_s),
+    )
+    compared = ffmpeg.filter(pair, "ssim", stats_file=_path(log_dir / "ssim.log"), shortest=1)
+    return _compile(ffmpeg.output(compared, _path(log_dir / "none"), f="null"))
 
 
 def _compile(output: Any) -> list[str]:
     return [str(part) for part in output.get_args()]
 
 
-def _file(path: Path) -> str:
+def _path(path: Path) -> str:
     # Absolute, so that no name is ever read as an option or an address. (`file:` confuses the HLS muxer.)
     return str(path.resolve())
 
 
-def _input(source: Source, **options: Any) -> Any:
-    demuxer = source.facts.demuxer
-    walls = {"f": demuxer, "format_whitelist": demuxer, "protocol_whitelist": "file"}
-    return ffmpeg.input(
-        _file(source.path), **walls, threads=cpu_count(), max_pixels=MAX_VIDEO_PIXELS, **options
-    )
+def _copied_picture(source: Source, job: Job) -> list[Any]:
+    return [open_source(source)[str(source.video.index)]] if job.copies_picture else []
 
 
-def _deinterlaced(source: Source, opened: Any) -> Any:
-    stream = opened[str(source.video.index)]
-    return stream.filter("bwdif", mode="send_frame") if source.video.is_interlaced else stream
-
-
-def _steady(source: Source, rate: Fraction) -> Any:
-    # A constant rate from zero on: late video repeats its first frame, so that it stays with its sound.
-    stream = _deinterlaced(source, _input(source)).filter("fps", fps=str(rate), start_time=0)
+def _copied_sound(source: Source) -> list[Any]:
     audio = source.facts.audio
-    missing_s = audio.end_s - source.video.end_s if audio else 0.0
-    if missing_s < _TAIL_S:
-        return stream
-    # Sound without a picture would lie outside every segment: the last frame stands until its end.
-    return stream.filter("tpad", stop_mode="clone", stop_duration=f"{missing_s:.3f}")
+    return [open_source(source)[str(audio.index)]] if audio else []
 
 
-def _fitted(source: Source, picture: Picture) -> Any:
-    return _to_bt709(source, _steady(source, picture.rate), (picture.width, picture.height))
+def _output(source: Source, job: Job, pictures: list[Any], sounds: list[Any], folder: Path) -> Any:
+    if job.profile.output is Output.HLS:
+        pairs = [
+            pictures[number : number + 1] + sounds[number : number + 1] for number in range(len(pictures))
+        ]
+        streams = [stream for pair in pairs for stream in pair]
+        return ffmpeg.output(*streams, _path(folder / "%v" / "index.m3u8"), **_hls(source, job, folder))
+    options = _FORMS[job.profile.output](source, job)
+    return ffmpeg.output(*pictures, *sounds, _path(file_of(job.profile, folder)), **options)
 
 
-def _to_bt709(source: Source, stream: Any, size: tuple[int, int]) -> Any:
-    """Scaled to the very size, square pixels, 8-bit 4:2:0 BT.709 whatever the source had."""
-    if source.video.is_hdr:
-        stream = _tone_mapped(stream, size)
-    else:
-        stream = stream.filter(
-            "scale", *size, in_color_matrix=_matrix(source.video), out_color_matrix="bt709", out_range="tv"
-        )
-    return stream.filter("setsar", 1).filter("format", "yuv420p").filter("setparams", **_BT709)
+def _mp4(source: Source, job: Job) -> dict[str, Any]:
+    options = _x264(job.profile, job.pictures[0]) | _rate_cap(job.pictures[0]) | _aac(source, job) | _CLEAN
+    if job.copies_picture:
+        # Cameras and drones keep places and owners in SEI units (type 6); no decoder needs them.
+        options = _aac(source, job) | _CLEAN | {"c:v": "copy", "bsf:v": "filter_units=remove_types=6"}
+    return options | {"f": "mp4", "movflags": "+faststart", "threads": cpu_count()} | _aigc(job)
 
 
-def _tone_mapped(stream: Any, size: tuple[int, int]) -> Any:
-    # Scaled first: the float frames of the mapping are five times as large.
-    stream = stream.filter("scale", *size).filter("zscale", transfer="linear", npl=100)
-    stream = stream.filter("format", "gbrpf32le").filter("zscale", primaries="bt709")
-    stream = stream.filter("tonemap", "hable", desat=0)
-    return stream.filter("zscale", transfer="bt709", matrix="bt709", range="tv")
-
-
-def _matrix(video: VideoFacts) -> str:
-    if video.color_matrix != _UNKNOWN_MATRIX:
-        return "auto"
-    # Untagged: by size, as players do.
-    return "bt709" if min(video.width, video.height) >= 720 else "smpte170m"
-
-
-def _ladder(source: Source, pictures: Sequence[Picture]) -> list[Any]:
-    top = _fitted(source, pictures[0])
-    if len(pictures) == 1:
-        return [top]
-    copies = top.filter_multi_output("split", len(pictures))
-    lower = [
-        copies[number].filter("scale", picture.width, picture.height).filter("setsar", 1)
-        for number, picture in enumerate(pictures)
-        if number
-    ]
-    return [copies[0], *lower]
-
-
-def _canvas(source: Source, profile: Profile, picture: Picture) -> Any:
-    """The whole picture in the middle of the canvas on a blurred copy of itself; never stretched."""
-    assert profile.canvas is not None  # noqa: S101 - asked by the caller
-    canvas = profile.canvas
-    size = contain(source.video.width, source.video.height, canvas)
-    front = _to_bt709(source, _steady(source, picture.rate), size)
-    if size == canvas:
-        return front
-    copies = front.filter_multi_output("split", 2)
-    # A quarter of the size: the blur hides it, and costs a sixteenth.
-    small = (canvas[0] // 4, canvas[1] // 4)
-    background = copies[1].filter("scale", *cover(*size, small)).filter("crop", *small)
-    background = background.filter("gblur", sigma=10).filter("scale", *canvas).filter("setsar", 1)
-    x, y = (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
+def _hls(source: Source, job: Job, folder: Path) -> dict[str, Any]:
+    """The whole ladder: fMP4 segments, a playlist for each rung, and the master playlist."""
+    options: dict[str, Any] = _x264(job.profile, job.pictures[0]) | _aac(source, job) | _CLEAN
+    for number, picture in enumerate(job.pictures):
+        options |= _rate_cap(picture, f":v:{number}")
+        # The largest picture is most of the work; a thread each for the rest keeps two cores full.
+        options[f"threads:v:{number}"] = cpu_count() if number == 0 else 1
     return (
-        ffmpeg.overlay(background, copies[0], x=x, y=y)
-        .filter("format", "yuv420p")
-        .filter("setparams", **_BT709)
+        options
+        | {
+            "f": "hls",
+            "hls_time": job.profile.segment_s,
+            "hls_playlist_type": "vod",
+            "hls_segment_type": "fmp4",
+            "hls_flags": "independent_segments",
+            "hls_fmp4_init_filename": "init.mp4",
+            "hls_segment_filename": _path(folder / "%v" / "%05d.m4s"),
+            "master_pl_name": "master.m3u8",
+            "var_stream_map": " ".join(_variants(source, job)),
+        }
+        | _aigc(job)
     )
 
 
-def _x264(profile: Profile, rate: Fraction) -> dict[str, Any]:
+def _m4a(source: Source, job: Job) -> dict[str, Any]:
+    return _aac(source, job) | _CLEAN | {"f": "ipod", "movflags": "+faststart", "vn": None} | _aigc(job)
+
+
+def _mp3(_: Source, job: Job) -> dict[str, Any]:
+    coded = {"c:a": "libmp3lame", "b:a": job.audio_bitrate_bps, "ar": 48_000, "vn": None, "f": "mp3"}
+    return _CLEAN | coded | {"id3v2_version": 3} | _aigc(job)
+
+
+def _wav(_: Source, __: Job) -> dict[str, Any]:
+    # The bext chunk makes it a Broadcast Wave File (EBU Tech 3285); over 4 GB it becomes RF64.
+    return _CLEAN | {
+        "c:a": "pcm_s24le",
+        "ar": 48_000,
+        "vn": None,
+        "f": "wav",
+        "write_bext": 1,
+        "rf64": "auto",
+    }
+
+
+def _mxf(_: Source, __: Job) -> dict[str, Any]:
+    return _CLEAN | _XDCAM | {"f": "mxf", "threads": cpu_count()}
+
+
+def _aigc(job: Job) -> dict[str, Any]:
+    if job.worn.aigc is None:
+        return {}
+    return {"metadata": f"AIGC={job.worn.aigc}", **_TAG_OPTIONS.get(job.profile.output, {})}
+
+
+def _x264(profile: Profile, picture: Picture) -> dict[str, Any]:
     # Rounded up: an interval a hair under two seconds would put a fourth one into each 6 s segment.
-    interval = max(1, ceil(rate * profile.keyframe_interval_s))
-    options = {"c:v": "libx264", "preset:v": "veryfast", "profile:v": "high", "crf:v": profile.crf}
-    return options | {
+    interval = max(1, ceil(picture.rate * profile.keyframe_interval_s))
+    return {
+        "c:v": "libx264",
+        "preset:v": "veryfast",
+        "profile:v": "high",
+        "crf:v": profile.crf,
         "g:v": interval,
         "keyint_min:v": interval,
         "sc_threshold:v": 0,
@@ -211,28 +235,30 @@ def _x264(profile: Profile, rate: Fraction) -> dict[str, Any]:
     }
 
 
-def _rate_cap(rung: Rung, stream: str = ":v") -> dict[str, Any]:
-    return {f"maxrate{stream}": rung.max_bitrate_bps, f"bufsize{stream}": 2 * rung.max_bitrate_bps}
+def _rate_cap(picture: Picture, stream: str = ":v") -> dict[str, Any]:
+    rate_bps = picture.rung.max_bitrate_bps
+    return {f"maxrate{stream}": rate_bps, f"bufsize{stream}": 2 * rate_bps}
 
 
-def _sound(source: Source, profile: Profile) -> dict[str, Any]:
-    if source.facts.audio is None:
+def _aac(source: Source, job: Job) -> dict[str, Any]:
+    has_sound = source.facts.audio or job.worn.clips_s
+    if not has_sound:
         return {}
-    # Late sound is led in with silence, and gaps are filled, so that it stays with its picture.
-    resample = "aresample=48000:async=1:first_pts=0"
-    return {"c:a": "aac", "b:a": profile.audio_bitrate_bps, "ac": 2, "ar": 48_000, "af": resample}
+    if job.copies_sound:
+        return {"c:a": "copy"}
+    return {"c:a": "aac", "b:a": job.audio_bitrate_bps, "ac": 2, "ar": 48_000}
 
 
-def _sound_streams(source: Source) -> list[Any]:
-    audio = source.facts.audio
-    return [_input(source)[str(audio.index)]] if audio else []
+def _variants(source: Source, job: Job) -> list[str]:
+    sound = ",a:{0}" if source.facts.audio or job.worn.clips_s else ""
+    names = [(number, picture.rung.name) for number, picture in enumerate(job.pictures)]
+    return [f"v:{number}{sound.format(number)},name:{name}" for number, name in names]
 
 
-def _variants(source: Source, pictures: Sequence[Picture]) -> list[str]:
-    has_sound = source.facts.audio is not None
-    return [
-        f"v:{number},a:{number},name:{picture.rung.name}"
-        if has_sound
-        else f"v:{number},name:{picture.rung.name}"
-        for number, picture in enumerate(pictures)
-    ]
+_FORMS: Mapping[Output, Any] = {
+    Output.MP4: _mp4,
+    Output.M4A: _m4a,
+    Output.MP3: _mp3,
+    Output.WAV: _wav,
+    Output.MXF: _mxf,
+}

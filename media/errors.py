@@ -44,6 +44,12 @@ class TooLarge(MediaError):
     code = "media.too_large"
 
 
+class OverLimit(MediaError):
+    """The platform would not take what could be made of this file."""
+
+    code = "media.over_limit"
+
+
 class EncodeFailed(MediaError):
     """The encoder refused the work."""
 

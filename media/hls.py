@@ -1,16 +1,14 @@
 """Reads back a finished HLS folder as a player would (RFC 8216). Writes nothing."""
 
-import io
 import re
-from collections.abc import Sequence
+import shutil
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import av
-
-from media.errors import OutputWrong
-from media.timing import MediaStream, Timing, read_timings
+from media.errors import Malformed, OutputWrong
+from media.guard import Operation, blocking, decode
+from media.timing import RungTimings, Timing
 from states.text import Text
 
 _EXTINF = re.compile(r"#EXTINF:([\d.]+)")
@@ -18,6 +16,7 @@ _MAP = re.compile(r'#EXT-X-MAP:URI="([^"]+)"')
 _RESOLUTION = re.compile(r"RESOLUTION=(\d+)x(\d+)")
 _BANDWIDTH = re.compile(r"[:,]BANDWIDTH=(\d+)")
 _CODECS = re.compile(r'CODECS="([^"]+)"')
+_RUNG = Operation("rung", RungTimings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,22 @@ def read_master(folder: Path) -> tuple[Variant, ...]:
 
 def read_packets(folder: Path, variant: Variant) -> dict[str, Timing]:
     """The timing of "video" and "audio" of a rung, from the packets of all its segments in a row."""
-    joined = _Joined([folder / name for name in (variant.init, *variant.segments)])
+    names = (variant.init, *variant.segments)
     try:
-        with av.open(joined, mode="r", format="mov", options={"format_whitelist": "mov"}) as container:
-            streams: list[MediaStream] = [*container.streams.video, *container.streams.audio]
-            timings = read_timings(container, streams)
-            return {stream.type: timings[stream.index] for stream in streams if stream.index in timings}
-    except (av.FFmpegError, OSError) as error:
+        size_bytes = sum((folder / name).stat().st_size for name in names)
+        wall_s = 60 + size_bytes / 10_000_000
+        found = blocking(decode(_RUNG, folder, wall_s=wall_s, names=names))
+    except (OSError, Malformed) as error:
         raise wrong(f"the segments of {variant.playlist} cannot be read") from error
+    return {kind: timing for kind, timing in (("video", found.video), ("audio", found.audio)) if timing}
+
+
+def join_segments(folder: Path, variant: Variant, out: Path) -> None:
+    """Writes a rung as one file, as a player's buffer would hold it."""
+    with out.open("wb") as joined:
+        for name in (variant.init, *variant.segments):
+            with (folder / name).open("rb") as part:
+                shutil.copyfileobj(part, joined)
 
 
 def wrong(detail: str) -> OutputWrong:
@@ -69,25 +76,6 @@ def wrong(detail: str) -> OutputWrong:
         ),
         detail,
     )
-
-
-class _Joined:
-    """Files read one after the other, as a player's buffer sees them."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._waiting = list(paths)
-        self._open: io.BufferedReader | None = None
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes; none at the end of the last file."""
-        while self._open or self._waiting:
-            if self._open is None:
-                self._open = self._waiting.pop(0).open("rb")
-            if piece := self._open.read(size):
-                return piece
-            self._open.close()
-            self._open = None
-        return b""
 
 
 def _variant(folder: Path, info: str, uri: str) -> Variant:

@@ -1,33 +1,40 @@
 """Intake's look at one file: hash, type, facts and what a reviewer should know. Final refusals are raised."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from media.appended import Appended, find_appended, holds_markup
+from media.documents import read_package, read_word
 from media.errors import NotMedia
+from media.finding import Finding
 from media.hashing import FileHash, hash_file
-from media.probe import Probe, probe
+from media.packages import Manifest
+from media.probe import Probe, look
 from media.sniff import Kind, Sniffed, sniff
+from media.word import WordDocument
 from states.text import Text
+
+__all__ = ["Finding", "Inspection", "find", "inspect"]
 
 # Below half a second an HLS playlist has a target duration of 0, and no player knows what to do with it.
 MIN_VIDEO_S = 0.6
-_FAMILY = {Kind.VIDEO: "av", Kind.AUDIO: "av", Kind.STILL: "still", Kind.TEXT: "text", Kind.DOCUMENT: "text"}
+_FAMILY = {
+    Kind.VIDEO: "av",
+    Kind.AUDIO: "av",
+    Kind.STILL: "still",
+    Kind.TEXT: "text",
+    Kind.DOCUMENT: "text",
+    Kind.PACKAGE: "package",
+}
 _SUFFIXES = {
-    "av": "mp4 m4v mov mkv webm avi flv wmv ts mts m2ts mpg mpeg mxf 3gp mp3 m4a aac wav flac ogg amr aiff",
-    "still": "jpg jpeg png gif webp tif tiff",
+    "av": "mp4 m4v mov mkv webm avi flv wmv ts mts m2ts mpg mpeg mxf 3gp mp3 m4a aac wav bwf flac ogg "
+    "opus amr wma aif aiff",
+    "still": "jpg jpeg png apng gif webp heic heif avif tif tiff bmp",
     "text": "txt md pdf docx",
+    "package": "zip",
 }
 _FAMILY_OF_SUFFIX = {f".{suffix}": family for family, names in _SUFFIXES.items() for suffix in names.split()}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something a reviewer should know; `at_s` where it has a place in time."""
-
-    code: str
-    text: Text
-    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +45,51 @@ class Inspection:
     sniffed: Sniffed
     probe: Probe
     findings: tuple[Finding, ...]
+    document: WordDocument | None = None
+    package: Manifest | None = None
+    appended: Appended | None = None
 
 
 async def inspect(path: Path, filename: str | None = None) -> Inspection:
     """Hash, type, facts and findings. `filename` is what the sender called it (the path's name when None).
 
-    Raises NotMedia, Malformed or TooLarge, all final. The name never decides what a file is; a name that
-    promises another family (a text called `.mp4`) is refused, because the sender picked a wrong file.
+    Raises NotMedia, Malformed or TooLarge, all final; TimedOut and EncoderKilled, when it may be tried again.
+    The name never decides what a file is; a name that promises another family (a text called `.mp4`) is
+    refused, because the sender picked a wrong file.
     """
     sniffed = await asyncio.to_thread(sniff, path)
     _refuse_misnamed(sniffed, filename or path.name)
-    facts = await asyncio.to_thread(probe, path, sniffed)
+    facts = await look(path, sniffed)
     _refuse_too_short(facts)
+    document = await read_word(path) if sniffed.format == "docx" else None
+    package = await read_package(path) if sniffed.kind is Kind.PACKAGE else None
+    appended, disguise = await asyncio.to_thread(_besides, path, sniffed)
     digest = await asyncio.to_thread(hash_file, path)
-    return Inspection(digest, sniffed, facts, find(facts))
+    findings = (*find(facts), *disguise)
+    # A container may hold less than its type promises: an MP4 or WMV with sound alone is sound.
+    return Inspection(digest, replace(sniffed, kind=facts.kind), facts, findings, document, package, appended)
+
+
+def _besides(path: Path, sniffed: Sniffed) -> tuple[Appended | None, tuple[Finding, ...]]:
+    """What a still carries that is no picture; it is never looked into, and a reviewer is told."""
+    if sniffed.kind is not Kind.STILL:
+        return None, ()
+    found = []
+    appended = find_appended(path, sniffed.format)
+    if appended:
+        kilobytes = max(1, appended.size_bytes // 1000)
+        text = Text(
+            f"图片之后还附有 {kilobytes} KB 其他数据（{appended.looks_like}），只按图片使用。",
+            f"{kilobytes} KB of other data ({appended.looks_like}) follow the picture; only the picture is used.",
+        )
+        found.append(Finding("appended_data", text))
+    if holds_markup(path):
+        text = Text(
+            "图片文件中夹有网页代码，只按图片使用。",
+            "There is web markup in the file; only the picture is used.",
+        )
+        found.append(Finding("markup_inside", text))
+    return appended, tuple(found)
 
 
 def find(facts: Probe) -> tuple[Finding, ...]:
@@ -124,6 +162,12 @@ def _of_file(facts: Probe) -> list[tuple[str, Text]]:
             f"The file says {header_s:.0f} s and holds {real_s:.0f} s.",
         )
         found.append(("shorter_than_stated", text))
+    if facts.still and facts.still.frame_count > 1 and facts.still.format != "tiff":
+        text = Text(
+            f"动图，共 {facts.still.frame_count} 帧；图片成品只取第一帧。",
+            f"An animation of {facts.still.frame_count} frames; still renditions take the first one.",
+        )
+        found.append(("animated", text))
     if facts.has_location:
         text = Text(
             "含拍摄位置信息；存档保留，发布时全部去除。",

@@ -8,7 +8,8 @@ from media import _ffmpeg
 from media.commands import Source, frame_args
 from media.errors import EncodeFailed, Malformed
 from media.geometry import fit_within
-from media.stills import brightness
+from media.guard import Operation, decode
+from media.stills_order import Brightness
 from states.text import Text
 
 # Parts of the duration, the likeliest first: past the slate, before the fade-out.
@@ -17,6 +18,7 @@ _POSITIONS = (0.1, 0.25, 0.5, 0.75, 0.03, 0.9, 0.0)
 _MIN_MEAN, _MIN_SPREAD = 18.0, 6.0
 _LIMITS = _ffmpeg.Limits(wall_s=120, file_bytes=200_000_000)
 _MAX_LONG_PX = 1920
+_BRIGHTNESS = Operation("brightness", Brightness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,11 @@ async def pick_frame(source: Source, work_dir: Path) -> Frame:
         path = work_dir / f"frame-{number}.png"
         if not await _grab(source, at_s, path):
             continue
-        mean, spread = brightness(path)
-        if mean >= _MIN_MEAN and spread >= _MIN_SPREAD:
+        light = await decode(_BRIGHTNESS, path)
+        if light.mean >= _MIN_MEAN and light.spread >= _MIN_SPREAD:
             return Frame(path, at_s, is_dark=False)
-        if best is None or mean + spread > best[0]:
-            best = (mean + spread, Frame(path, at_s, is_dark=True))
+        if best is None or light.mean + light.spread > best[0]:
+            best = (light.mean + light.spread, Frame(path, at_s, is_dark=True))
     if best is None:
         raise Malformed(
             Text(
@@ -54,10 +56,14 @@ async def pick_frame(source: Source, work_dir: Path) -> Frame:
     return best[1]
 
 
+def frame_size(source: Source) -> tuple[int, int]:
+    """The size of the pictures that `pick_frame` takes."""
+    return fit_within(source.video.width, source.video.height, _MAX_LONG_PX, _MAX_LONG_PX)
+
+
 async def _grab(source: Source, at_s: float, path: Path) -> bool:
-    size = fit_within(source.video.width, source.video.height, _MAX_LONG_PX, _MAX_LONG_PX)
     try:
-        await _ffmpeg.run(frame_args(source, at_s, size, path), _LIMITS)
+        await _ffmpeg.run(frame_args(source, at_s, frame_size(source), path), _LIMITS)
     except EncodeFailed:
         # A broken place in the middle; the next position may be whole.
         return False

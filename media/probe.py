@@ -1,30 +1,17 @@
-"""What a file holds, as its packets and its first frame say. Reads with PyAV and Pillow, changes nothing."""
+"""What a file holds: facts as values, and the guarded look that finds them. Decodes nothing in this process."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-
-from media.boxes import is_cut_short
-from media.errors import Malformed, NotMedia, TooLarge
+from media.guard import Operation, blocking, decode
 from media.sniff import Kind, Sniffed
-from media.stills import StillFacts, still_facts
-from media.timing import Timing, read_timings
-from states.text import Text
 
 # 8K DCI and a little more; decoding one such frame takes 60 MB.
 MAX_VIDEO_PIXELS = 8192 * 4608
-_HDR_TRANSFERS = {16, 18}  # PQ and HLG, ITU-T H.273 table 3
-_OPEN_LIMITS_S = (20.0, 20.0)
-_PACKETS_TO_FIRST_FRAME = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,17 @@ class VideoFacts:
     color_range: int
     is_hdr: bool
     is_interlaced: bool
+    # What decides whether packets may be taken over. Unknown values never allow it.
+    color_transfer: int = 2
+    color_primaries: int = 2
+    is_square: bool = False
+    is_turned: bool = True
+    is_bottom_first: bool = False
+    codec_profile: str | None = None
+    level: int | None = None
+    bitrate_bps: int | None = None
+    keyframe_gap_s: float | None = None
+    hidden_packets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +56,22 @@ class AudioFacts:
     channels: int
     start_s: float
     end_s: float
+    codec_profile: str | None = None
+    bitrate_bps: int | None = None
+    hidden_packets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StillFacts:
+    """A still as a viewer shows it: width and height after turning it upright; an animation has several frames."""
+
+    format: str
+    width: int
+    height: int
+    mode: str
+    has_location: bool
+    frame_count: int = 1
+    aigc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,8 @@ class Probe:
     video_streams: int = 0
     audio_streams: int = 0
     has_location: bool = False
+    # The implicit label of AI-made content, where the file has one (media.aigc).
+    aigc: str | None = None
 
     @property
     def width(self) -> int | None:
@@ -109,160 +125,52 @@ class Probe:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """The moving part of a file, as its packets and its first frame say; one of the two is there at the least."""
+
+    duration_s: float
+    header_duration_s: float | None
+    video: VideoFacts | None
+    audio: AudioFacts | None
+    video_streams: int
+    audio_streams: int
+    has_location: bool
+    aigc: str | None = None
+
+
+_STREAMS = Operation("streams", StreamFacts)
+_STILL = Operation("still", StillFacts)
+
+
 def probe(path: Path, sniffed: Sniffed) -> Probe:
-    """The facts of a file. Malformed when damaged or cut short, TooLarge over a pixel cap, NotMedia when empty."""
-    size_bytes = path.stat().st_size
+    """`look` for code that is not asynchronous."""
+    return blocking(look(path, sniffed))
+
+
+async def look(path: Path, sniffed: Sniffed) -> Probe:
+    """The facts of a file, found by a decoder behind the guard.
+
+    Raises Malformed when damaged or cut short, TooLarge over a pixel cap, NotMedia when there is nothing in it;
+    TimedOut and EncoderKilled may be tried again. Cancelling it kills the decoder.
+    """
+    size_bytes = (await asyncio.to_thread(path.stat)).st_size
     blank = Probe(sniffed.kind, sniffed.format, sniffed.demuxer, size_bytes)
     if sniffed.kind is Kind.STILL:
-        still = still_facts(path, sniffed.format)
-        return replace(blank, still=still, has_location=still.has_location)
+        still = await decode(_STILL, path, image_format=sniffed.format)
+        return replace(blank, still=still, has_location=still.has_location, aigc=still.aigc)
     if sniffed.demuxer is None:
         return blank
-    if is_cut_short(path, sniffed.format):
-        raise _damaged("cut short")
-    try:
-        return _probe_streams(path, sniffed.demuxer, blank)
-    except (av.FFmpegError, EOFError, UnicodeDecodeError) as error:
-        raise _damaged(type(error).__name__) from error
-
-
-def open_input(path: Path, demuxer: str) -> InputContainer:
-    """The file, opened by this demuxer alone and with no way to any other file or address."""
-    # Without the two lists a playlist dressed as MP4 reads its neighbours (TRAPS.md, ODD-INPUTS 32).
-    options = {"format_whitelist": demuxer, "protocol_whitelist": "file"}
-    return av.open(f"file:{path.resolve()}", format=demuxer, options=options, timeout=_OPEN_LIMITS_S)
-
-
-def _probe_streams(path: Path, demuxer: str, blank: Probe) -> Probe:
-    with open_input(path, demuxer) as container:
-        videos = [stream for stream in container.streams.video if _is_moving(stream)]
-        audios = [stream for stream in container.streams.audio if stream.codec_context is not None]
-        for stream in videos:
-            _refuse_huge(stream.codec_context.width, stream.codec_context.height)
-        timings = read_timings(container, [*videos, *audios])
-        header_s = container.duration / av.time_base if container.duration else None
-        has_location = any("location" in key.lower() for key in container.metadata)
-        # In here still: a stream of a closed container reads freed memory.
-        video_index = _default_index(videos, timings)
-        audio_index = _default_index(audios, timings)
-    if any(timing.corrupt_packets for timing in timings.values()) and demuxer == "mov":
-        raise _damaged("packets are missing")
-    video = _video_facts(path, demuxer, video_index, timings) if video_index is not None else None
-    audio = _audio_facts(path, demuxer, audio_index, timings) if audio_index is not None else None
-    if video is None and audio is None:
-        raise _no_streams()
+    found = await decode(_STREAMS, path, demuxer=sniffed.demuxer, container=sniffed.format)
     return replace(
         blank,
-        kind=Kind.VIDEO if video else Kind.AUDIO,
-        duration_s=_duration_s(video, audio),
-        header_duration_s=header_s,
-        video=video,
-        audio=audio,
-        video_streams=len(videos),
-        audio_streams=len(audios),
-        has_location=has_location,
-    )
-
-
-def _is_moving(stream: VideoStream) -> bool:
-    # Cover art of a song poses as a video stream.
-    return stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
-
-
-def _default_index(
-    streams: list[VideoStream] | list[AudioStream], timings: Mapping[int, Timing]
-) -> int | None:
-    with_packets = [stream for stream in streams if stream.index in timings]
-    chosen = [stream for stream in with_packets if stream.disposition & Disposition.default] or with_packets
-    return chosen[0].index if chosen else None
-
-
-def _video_facts(path: Path, demuxer: str, index: int, timings: Mapping[int, Timing]) -> VideoFacts:
-    with open_input(path, demuxer) as container:
-        stream = container.streams[index]
-        assert isinstance(stream, VideoStream)  # noqa: S101 - chosen among the video streams
-        frame = _first_frame(container, stream)
-        width, height = _shown_size(frame, stream)
-        timing = timings[index]
-        context = stream.codec_context
-        return VideoFacts(
-            index=index,
-            codec=context.name,
-            width=width,
-            height=height,
-            rotation_deg=frame.rotation,
-            frame_rate=timing.rate or stream.average_rate or Fraction(25),
-            is_variable_rate=timing.is_variable,
-            frame_count=timing.packets,
-            start_s=timing.start_s,
-            end_s=timing.end_s,
-            pix_fmt=frame.format.name,
-            color_matrix=int(frame.colorspace),
-            color_range=int(frame.color_range),
-            is_hdr=int(frame.color_trc) in _HDR_TRANSFERS,
-            is_interlaced=bool(frame.interlaced_frame),
-        )
-
-
-def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame:
-    for count, packet in enumerate(container.demux(stream)):
-        for frame in packet.decode():
-            assert isinstance(frame, VideoFrame)  # noqa: S101 - a video stream decodes to nothing else
-            _refuse_huge(frame.width, frame.height)
-            return frame
-        if count > _PACKETS_TO_FIRST_FRAME:
-            break
-    raise _damaged("no frame can be decoded")
-
-
-def _shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    aspect = stream.sample_aspect_ratio or Fraction(1)
-    width, height = round(frame.width * aspect), frame.height
-    is_sideways = frame.rotation % 180 == 90
-    return (height, width) if is_sideways else (width, height)
-
-
-def _audio_facts(path: Path, demuxer: str, index: int, timings: Mapping[int, Timing]) -> AudioFacts:
-    with open_input(path, demuxer) as container:
-        stream = container.streams[index]
-        assert isinstance(stream, AudioStream)  # noqa: S101 - chosen among the audio streams
-        timing = timings[index]
-        return AudioFacts(
-            index, stream.codec_context.name, stream.rate, stream.channels, timing.start_s, timing.end_s
-        )
-
-
-def _duration_s(*parts: VideoFacts | AudioFacts | None) -> float:
-    present = [part for part in parts if part]
-    # Below zero lies what an encoder needs to run in; no player shows it.
-    start_s = max(0.0, min(part.start_s for part in present))
-    return round(max(part.end_s for part in present) - start_s, 6)
-
-
-def _refuse_huge(width: int, height: int) -> None:
-    if width * height > MAX_VIDEO_PIXELS:
-        raise TooLarge(
-            Text(
-                "视频画面超过 8K 的上限，请缩小后上传。",
-                "The video's picture is larger than 8K; scale it down and send it again.",
-            )
-        )
-
-
-def _damaged(detail: str) -> Malformed:
-    return Malformed(
-        Text(
-            "文件已损坏或不完整，请从设备上重新导出并上传。",
-            "The file is damaged or incomplete; export it from the device again and upload it.",
-        ),
-        detail,
-    )
-
-
-def _no_streams() -> NotMedia:
-    return NotMedia(
-        Text(
-            "文件中没有可用的画面或声音，请检查后重新上传。",
-            "There is neither picture nor sound in this file; check it and upload it again.",
-        )
+        kind=Kind.VIDEO if found.video else Kind.AUDIO,
+        duration_s=found.duration_s,
+        header_duration_s=found.header_duration_s,
+        video=found.video,
+        audio=found.audio,
+        video_streams=found.video_streams,
+        audio_streams=found.audio_streams,
+        has_location=found.has_location,
+        aigc=found.aigc,
     )

@@ -1,15 +1,18 @@
 """The one door to Pillow: reads, turns and writes still pictures under a pixel cap. Knows no profiles."""
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageCms, ImageFilter, ImageOps, ImageStat
 
+from media.aigc import in_metadata, in_xmp, valid
 from media.errors import Malformed, TooLarge
 from media.geometry import contain, cover, fit_within
+from media.probe import StillFacts
+from media.stills_order import Brightness
 from states.text import Text
 
 # The largest press cameras give 102 megapixels; in RGB this is 360 MB of memory.
@@ -18,17 +21,8 @@ MAX_STILL_PIXELS = 120_000_000
 Image.MAX_IMAGE_PIXELS = MAX_STILL_PIXELS
 
 _ORIENTATION = 0x0112
-
-
-@dataclass(frozen=True, slots=True)
-class StillFacts:
-    """A still as a viewer shows it: width and height are those after turning it upright."""
-
-    format: str
-    width: int
-    height: int
-    mode: str
-    has_location: bool
+# Pillow's decoders raise all of these on damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, struct.error)
 
 
 def still_facts(path: Path, image_format: str) -> StillFacts:
@@ -38,12 +32,27 @@ def still_facts(path: Path, image_format: str) -> StillFacts:
         is_sideways = exif.get(_ORIENTATION, 1) >= 5
         size = (image.height, image.width) if is_sideways else image.size
         has_location = bool(exif.get_ifd(ExifTags.IFD.GPSInfo))
-        return StillFacts(image_format, size[0], size[1], image.mode, has_location)
+        frames = getattr(image, "n_frames", 1)
+        return StillFacts(image_format, size[0], size[1], image.mode, has_location, frames, aigc_of(image))
+
+
+def aigc_of(image: Image.Image) -> str | None:
+    """The implicit label of AI-made content in a still: XMP, a text chunk of PNG, or Exif's user comment."""
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    packet = packet.encode() if isinstance(packet, str) else packet
+    texts = {
+        key: value for key, value in image.info.items() if isinstance(key, str) and isinstance(value, str)
+    }
+    comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+    said = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
+    return in_xmp(packet) or in_metadata(texts) or valid(said[said.find("{") :].strip("\x00"))
 
 
 @contextmanager
 def open_still(path: Path, image_format: str) -> Iterator[Image.Image]:
     """The decoded first picture of a file, read as this format and no other."""
+    if image_format == "heif":
+        _register_heif()
     try:
         with Image.open(path, formats=(image_format.upper(),)) as image:
             if image.width * image.height > MAX_STILL_PIXELS:
@@ -52,8 +61,7 @@ def open_still(path: Path, image_format: str) -> Iterator[Image.Image]:
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large() from error
-    # Pillow's decoders raise all of these on damaged files.
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise Malformed(
             Text("图片文件已损坏或不完整，请重新导出后上传。", "The picture is damaged; export it again."),
             type(error).__name__,
@@ -98,11 +106,17 @@ def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
     image.save(path, "JPEG", quality=quality, optimize=True, progressive=True)
 
 
-def brightness(path: Path) -> tuple[float, float]:
-    """Mean and spread of the luma of a picture, 0 to 255: black is low in both, a flat card low in the second."""
-    with Image.open(path, formats=("PNG",)) as image:
+def brightness(path: Path) -> Brightness:
+    """How bright a PNG is, and how much there is to see. Raises as `still_facts` does."""
+    with open_still(path, "png") as image:
         statistics = ImageStat.Stat(image.convert("L").resize((64, 64)))
-    return statistics.mean[0], statistics.stddev[0]
+    return Brightness(statistics.mean[0], statistics.stddev[0])
+
+
+def _register_heif() -> None:
+    import pi_heif  # 10 ms and a library of its own, for phones alone
+
+    pi_heif.register_heif_opener()
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

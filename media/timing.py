@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.video.stream import VideoStream
+from typing import TYPE_CHECKING, TypeAlias
 
 from media.geometry import snap_rate
 
-MediaStream = VideoStream | AudioStream
+if TYPE_CHECKING:  # whoever has timings read by the guard needs no decoder in its own process
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+MediaStream: TypeAlias = "VideoStream | AudioStream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +28,44 @@ class Timing:
     end_s: float
     rate: Fraction | None
     is_variable: bool
+    size_bytes: int = 0
+    hidden_packets: int = 0
+
+    @property
+    def bitrate_bps(self) -> int | None:
+        """The average over what is shown; None where there is no time."""
+        length_s = self.end_s - self.start_s
+        return round(self.size_bytes * 8 / length_s) if length_s > 0 else None
+
+    @property
+    def keyframe_gap_s(self) -> float | None:
+        """The longest time from one keyframe to the next, or to the end; None without any."""
+        if not self.keyframe_times_s:
+            return None
+        times = (*self.keyframe_times_s, self.end_s)
+        return round(max(later - earlier for earlier, later in pairwise(times)), 6)
 
 
-def read_timings(container: InputContainer, streams: Sequence[MediaStream]) -> dict[int, Timing]:
+@dataclass(frozen=True, slots=True)
+class RungTimings:
+    """The time of the two streams of a rung; None where there is no such stream."""
+
+    video: Timing | None
+    audio: Timing | None
+
+
+def read_timings(container: "InputContainer", streams: Sequence[MediaStream]) -> dict[int, Timing]:
     """One pass over all packets of the streams, nothing decoded; streams without packets are left out."""
     if not streams:  # PyAV would take none for all
         return {}
     tallies = {stream.index: _Tally(stream) for stream in streams}
     for packet in container.demux(*streams):
         # Packets before an edit list's start are decoded and never shown.
-        if packet.size and not packet.is_discard:
+        if packet.size and packet.is_discard:
+            tallies[packet.stream_index].hidden += 1
+        elif packet.size:
             tallies[packet.stream_index].add(packet.pts, packet.dts, packet.duration)
-            tallies[packet.stream_index].mark(packet.is_keyframe, packet.is_corrupt)
+            tallies[packet.stream_index].mark(packet.size, packet.is_keyframe, packet.is_corrupt)
     return {index: tally.timing() for index, tally in tallies.items() if tally.times}
 
 
@@ -49,6 +77,8 @@ class _Tally:
         self.times = array("q")
         self.end = 0
         self.corrupt = 0
+        self.size = 0
+        self.hidden = 0
         self.keyframes = array("q")
 
     def add(self, pts: int | None, dts: int | None, duration: int | None) -> None:
@@ -58,7 +88,8 @@ class _Tally:
         self.times.append(time)
         self.end = max(self.end, time + (duration or 0))
 
-    def mark(self, is_keyframe: bool, is_corrupt: bool) -> None:
+    def mark(self, size: int, is_keyframe: bool, is_corrupt: bool) -> None:
+        self.size += size
         self.corrupt += is_corrupt
         if is_keyframe:
             self.keyframes.append(self.times[-1])
@@ -74,6 +105,8 @@ class _Tally:
             end_s=float(max(self.end, ordered[-1]) * self.time_base),
             rate=self._rate(ordered),
             is_variable=_is_variable(steps),
+            size_bytes=self.size,
+            hidden_packets=self.hidden,
         )
 
     def _rate(self, ordered: list[int]) -> Fraction | None:

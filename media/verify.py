@@ -1,13 +1,14 @@
 """Whether an output is what it should be, by what is in it. The encoder's own word counts for nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from media.commands import Picture
 from media.errors import MediaError
 from media.hls import Variant, read_packets, wrong
-from media.probe import Probe, probe
+from media.hls_rules import check_rung
+from media.job import Job, Picture
+from media.probe import Probe, StillFacts, probe
 from media.sniff import sniff
-from media.stills import StillFacts
 
 _BT709 = 1  # ITU-T H.273 table 4
 
@@ -30,20 +31,51 @@ def verify_video(path: Path, source: Probe, picture: Picture, size: tuple[int, i
     return facts
 
 
-def verify_audio(path: Path, source: Probe) -> Probe:
+def expected(source: Probe, job: Job) -> Probe:
+    """The facts that the job's output is measured against: those of the source, and its clips'."""
+    clips = [
+        clip.source.facts.audio for clip in (job.worn.opening, job.worn.closing, job.worn.spoken) if clip
+    ]
+    heard = source.audio or next((audio for audio in clips if audio), None)
+    if source.duration_s is None:
+        return source
+    return replace(source, audio=heard, duration_s=source.duration_s + job.worn.clips_s)
+
+
+def verify_broadcast(path: Path, source: Probe, picture: Picture) -> Probe:
+    """The facts of a finished television file, or OutputWrong: as PLATFORMS.md's row has it."""
+    facts = _probe_output(path)
+    video = facts.video
+    if video is None:
+        raise wrong(f"{path.name} has no picture")
+    _demand(path.name, "codec", (video.codec, video.pix_fmt), ("mpeg2video", "yuv422p"))
+    _demand(path.name, "size", (video.width, video.height), (picture.width, picture.height))
+    _demand(path.name, "fields", (video.is_interlaced, video.is_bottom_first), (True, False))
+    _demand(path.name, "rate", video.frame_rate, picture.rate)
+    _demand(path.name, "tracks", facts.audio_streams, 2)
+    audio = facts.audio
+    heard = (audio.codec, audio.sample_rate_hz, audio.channels) if audio else None
+    _demand(path.name, "sound", heard, ("pcm_s24le", 48_000, 1))
+    if video.frame_count > 12 and (video.keyframe_gap_s or 99) > 0.49:
+        raise wrong(f"{path.name}: {video.keyframe_gap_s} s between keyframes, wanted 0.48 s")
+    _verify_length(path.name, source.duration_s, facts.duration_s, picture)
+    return facts
+
+
+def verify_audio(path: Path, source: Probe, codec: str = "aac") -> Probe:
     """The facts of a finished sound file, or OutputWrong."""
     facts = _probe_output(path)
-    _verify_sound(path.name, source, facts)
+    _verify_sound(path.name, source, facts, codec)
     _verify_length(path.name, source.duration_s, facts.duration_s, None)
     return facts
 
 
-def verify_still(path: Path, size: tuple[int, int]) -> StillFacts:
-    """The facts of a finished JPEG, or OutputWrong."""
+def verify_still(path: Path, size: tuple[int, int], image_format: str = "jpeg") -> StillFacts:
+    """The facts of a finished still, or OutputWrong."""
     still = _probe_output(path).still
     if still is None:
         raise wrong(f"{path.name} is no picture")
-    _demand(path.name, "format", still.format, "jpeg")
+    _demand(path.name, "format", still.format, image_format)
     _demand(path.name, "size", (still.width, still.height), size)
     return still
 
@@ -58,9 +90,7 @@ def verify_rung(folder: Path, variant: Variant, source: Probe, picture: Picture)
     _demand(name, "AAC named", "mp4a" in variant.codecs, source.audio is not None)
     _demand(name, "damaged packets", sum(timing.corrupt_packets for timing in timings.values()), 0)
     video = timings["video"]
-    # A frame of drift over the whole is what rounding may make; more would be a lost segment.
-    if abs(variant.duration_s - (video.end_s - video.start_s)) > max(0.1, float(2 / picture.rate)):
-        raise wrong(f"{name}: the playlist says {variant.duration_s:.3f} s, the packets {video.end_s:.3f} s")
+    check_rung(folder, variant, video, float(1 / picture.rate))
     end_s = max(timing.end_s for timing in timings.values())
     _verify_length(name, source.duration_s, end_s, picture)
 
@@ -72,14 +102,14 @@ def _probe_output(path: Path) -> Probe:
         raise wrong(f"{path.name} cannot be read: {error}") from error
 
 
-def _verify_sound(name: str, source: Probe, facts: Probe) -> None:
+def _verify_sound(name: str, source: Probe, facts: Probe, codec: str = "aac") -> None:
     if source.audio is None:
         _demand(name, "sound", facts.audio, None)
         return
     if facts.audio is None:
         raise wrong(f"{name} has lost its sound")
     heard = (facts.audio.codec, facts.audio.sample_rate_hz, facts.audio.channels)
-    _demand(name, "sound", heard, ("aac", 48_000, 2))
+    _demand(name, "sound", heard, (codec, 48_000, 2))
 
 
 def _verify_length(name: str, wanted_s: float | None, got_s: float | None, picture: Picture | None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from states.ledger import canonical_sha256
+from states.wall_time import WallTime
 
 AiLabel = Literal["undeclared", "none", "assisted", "generated"]
 
@@ -32,32 +33,41 @@ class Content:
     ai_label: AiLabel = "undeclared"
     destinations: tuple[str, ...] = ()
     correction_note: str = ""
+    embargo: WallTime | None = None  # not before this time, whatever is scheduled
     assets: tuple[AssetRef, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored: objects, arrays, strings and null only."""
+        """Every field: objects, arrays, strings and null only."""
         value = asdict(self)
         return {**value, "tags": list(self.tags), "destinations": list(self.destinations)} | {
             "assets": [asdict(asset) for asset in self.assets]
         }
 
+    def canonical(self) -> dict[str, Any]:
+        """As it is stored and hashed: what says something. A field that is added later changes no old hash."""
+        return {name: value for name, value in self.to_json().items() if value != _EMPTY[name]}
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Content":
-        """The inverse of `to_json`; TypeError on a field that is not of a revision."""
+        """The inverse of `to_json` and of `canonical`; TypeError on a field that is not of a revision."""
         return cls(
             **{
                 **value,
                 "tags": tuple(value.get("tags", ())),
                 "destinations": tuple(value.get("destinations", ())),
+                "embargo": WallTime.from_json(value.get("embargo")),
                 "assets": tuple(AssetRef(**asset) for asset in value.get("assets", ())),
             }
         )
 
     def sha256(self) -> str:
         """The name of this revision: SHA-256 of its canonical JSON, in hexadecimal."""
-        return canonical_sha256(self.to_json())
+        return canonical_sha256(self.canonical())
 
     def with_asset(self, asset: AssetRef) -> "Content":
         """This content with one more file at the end; the same file is not listed twice."""
         others = tuple(each for each in self.assets if each.sha256 != asset.sha256)
         return replace(self, assets=(*others, asset))
+
+
+_EMPTY: Mapping[str, Any] = Content().to_json()

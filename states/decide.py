@@ -4,23 +4,26 @@ Concurrency is not decided here: the database does that, by compare-and-set on w
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from transitions import EventData, Machine
 
-from states.guards import CONDITIONS, GUARDS
+from states.conditions import CONDITIONS
+from states.events import Event
+from states.guards import GUARDS, PERSONAL
 from states.item import Item, Request, State
 from states.refusals import GuardRefused, IllegalMove, RoleMissing
-from states.roles import Actor
-from states.submission import MOVES, MOVES_FROM, Event, Move
+from states.roles import Actor, Delegated, Role
+from states.submission import MOVES, MOVES_FROM, Move
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A legal move: the row that allows it."""
+    """A legal move: the row that allows it, and for whom the actor acts, unless in their own right."""
 
     move: Move
+    delegated: Delegated | None = None
 
     @property
     def target(self) -> State:
@@ -35,7 +38,7 @@ class _Pending:
         self.state: str = item.state.value
         self.item = item
         self.request = request
-        self.move: Move | None = None
+        self.decision: Decision | None = None
         self.refusal: RoleMissing | GuardRefused | None = None
 
 
@@ -56,17 +59,56 @@ def _applies(move: Move) -> Callable[[EventData], bool]:
 def _permits(move: Move) -> Callable[[EventData], bool]:
     def condition(event: EventData) -> bool:
         pending = cast(_Pending, event.model)
-        pending.refusal = _refusal(move, pending.item, pending.request)
-        if pending.refusal is None:
-            pending.move = move
-        return pending.refusal is None
+        found = _judge(move, pending.item, pending.request)
+        if isinstance(found, Decision):
+            pending.decision = found
+            return True
+        pending.refusal = found
+        return False
 
     return condition
 
 
-def _refusal(move: Move, item: Item, request: Request) -> RoleMissing | GuardRefused | None:
-    if not move.roles & request.actor.roles:
-        return RoleMissing(move.event, move.roles)
+def _judge(move: Move, item: Item, request: Request) -> Decision | RoleMissing | GuardRefused:
+    """The actor in their own right, or as the deputy of somebody who may."""
+    roles = _roles(move, item)
+    refusal: RoleMissing | GuardRefused = RoleMissing(move.event, roles)
+    if move.roles & request.actor.roles & roles:
+        own = _first_closed(move, item, request)
+        if own is None:
+            return Decision(move)
+        refusal = own
+    for delegated in () if move.in_own_right else request.actor.delegated:
+        if delegated.role not in roles or delegated.until <= item.now:
+            continue
+        closed = _first_closed(move, item, _as_deputy(request, delegated)) or _personal(
+            move, item, request, delegated
+        )
+        if closed is None:
+            return Decision(move, delegated)
+        if isinstance(refusal, RoleMissing):
+            refusal = closed
+    return refusal
+
+
+def _roles(move: Move, item: Item) -> frozenset[Role]:
+    if move.by_stage and item.here is not None:
+        return move.roles & {item.here.role}
+    return move.roles
+
+
+def _as_deputy(request: Request, delegated: Delegated) -> Request:
+    return replace(request, actor=replace(request.actor, columns=delegated.columns))
+
+
+def _personal(move: Move, item: Item, request: Request, delegated: Delegated) -> GuardRefused | None:
+    """What keeps reviewers apart holds for the one who lends the role, too."""
+    principal = Actor(delegated.principal_id, frozenset({delegated.role}), delegated.columns)
+    guards = tuple(name for name in move.guards if name in PERSONAL)
+    return _first_closed(replace(move, guards=guards), item, replace(request, actor=principal))
+
+
+def _first_closed(move: Move, item: Item, request: Request) -> GuardRefused | None:
     for name in move.guards:
         guard = GUARDS[name]
         if not guard.holds(item, request):
@@ -106,8 +148,8 @@ def decide(item: Item, event: Event, request: Request) -> Decision:
     trigger = _MACHINE.events[event.value]
     if item.state.value in trigger.transitions:
         trigger.trigger(pending)
-    if pending.move is not None:
-        return Decision(pending.move)
+    if pending.decision is not None:
+        return pending.decision
     if pending.refusal is not None:
         raise pending.refusal
     raise IllegalMove(
@@ -116,14 +158,25 @@ def decide(item: Item, event: Event, request: Request) -> Decision:
 
 
 def allowed_events(item: Item, actor: Actor) -> tuple[Event, ...]:
-    """The events that this actor could send now, having read the current revision and given a reason."""
+    """The events that this actor could send now, having read the current revision and given what each asks for."""
     request = Request(actor, revision_sha256=item.revision_sha256, reason="·")
     return tuple(event for event in Event if _is_open(item, event, request))
+
+
+# What a request answers with its own fields; whether it answers well is seen when it comes.
+_ASKED_FOR = frozenset({"successor_fits", "release_in_future", "after_embargo"})
 
 
 def _is_open(item: Item, event: Event, request: Request) -> bool:
     rows = MOVES_FROM.get((event, item.state), ())
     return any(
-        all(CONDITIONS[name](item, request) for name in move.when) and _refusal(move, item, request) is None
+        all(CONDITIONS[name](item, request) for name in move.when)
+        and isinstance(_judge(_without_answers(move), item, request), Decision)
         for move in rows
     )
+
+
+def _without_answers(move: Move) -> Move:
+    if _ASKED_FOR.isdisjoint(move.guards):
+        return move
+    return replace(move, guards=tuple(name for name in move.guards if name not in _ASKED_FOR))

@@ -1,13 +1,13 @@
 """Named conditions of a move. Each is pure; its refusal says what stands in the way and what to do."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from states.item import Item, Request, State
+from states.apart import columns_fit, did_no_other_stage, may_review, signed_here
+from states.conditions import Condition, is_later
+from states.item import Item, Request
 from states.roles import EDITORS
 from states.text import Text
-
-Condition = Callable[[Item, Request], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,34 @@ class Guard:
     refusal: Text
 
 
-def _did_no_other_stage(item: Item, request: Request) -> bool:
-    stage_now = State.FIRST_REVIEW if item.state is State.RECEIVED else item.state
-    return all(stage is stage_now or who != request.actor.person_id for stage, who in item.reviewers)
+def _is_free_for(item: Item, person_id: str | None) -> bool:
+    if item.claimed_by in (None, person_id):
+        return True
+    return item.claimed_until is not None and item.claimed_until <= item.now
 
 
-def _columns_fit(item: Item, request: Request) -> bool:
-    return not request.actor.columns or item.column is None or item.column in request.actor.columns
+def _asked(item: Item) -> bool:
+    asked = item.override
+    return (
+        asked is not None
+        and item.here is not None
+        and (asked.stage, asked.revision_sha256) == (item.here.key, item.revision_sha256)
+    )
+
+
+def _asker_is_independent(item: Item) -> bool:
+    if item.override is None:
+        return False
+    person = item.override.asker.person_id
+    return (
+        person not in (item.author_id, item.last_editor_id)
+        and person not in signed_here(item)
+        and did_no_other_stage(item, person)
+    )
+
+
+def _instant(request: Request) -> datetime | None:
+    return request.release.instant() if request.release else None
 
 
 _ALL = (
@@ -52,7 +73,7 @@ _ALL = (
     ),
     Guard(
         "not_earlier_reviewer",
-        _did_no_other_stage,
+        lambda item, request: did_no_other_stage(item, request.actor.person_id),
         Text(
             "您已审过本稿的另一审次；三审须由三个人完成，请交给其他编辑。",
             "You reviewed this piece at another stage; the three reviews take three people.",
@@ -60,7 +81,7 @@ _ALL = (
     ),
     Guard(
         "column_fits",
-        _columns_fit,
+        lambda item, request: columns_fit(item, request.actor),
         Text(
             "本稿所属栏目不在您负责的范围内，请联系管理员或该栏目的编辑。",
             "This piece belongs to a column outside your charge; ask its editors or the administrator.",
@@ -68,10 +89,11 @@ _ALL = (
     ),
     Guard(
         "not_claimed_by_another",
-        lambda item, request: item.claimed_by in (None, request.actor.person_id),
+        lambda item, request: _is_free_for(item, request.actor.person_id),
         Text(
-            "另一位编辑正在处理本稿，请等其释放或处理完毕。",
-            "Another editor holds this piece; wait until they release or finish it.",
+            "另一位编辑正在处理本稿，请等其释放或处理完毕；紧急时可请部主任或总编辑收回。",
+            "Another editor holds this piece; wait until they release or finish it, or ask a desk head or the "
+            "editor-in-chief to take it back.",
         ),
     ),
     Guard(
@@ -165,17 +187,82 @@ _ALL = (
             "Only the author or an editor can do this; ask one of them.",
         ),
     ),
+    Guard(
+        "is_held_by_another",
+        lambda item, request: item.claimed_by not in (None, request.actor.person_id),
+        Text("目前没有其他编辑占用本稿。", "Nobody else holds this piece."),
+    ),
+    Guard(
+        "successor_fits",
+        lambda item, request: request.successor is not None and may_review(item, request.successor),
+        Text(
+            "对方不能接手本稿：须具备本环节的角色和栏目，且不是作者、最后修改者或其他审次的审稿人。请另选一位。",
+            "That person cannot take this piece over: it takes this stage's role and column, and neither its author, "
+            "nor its last editor, nor a reviewer of another stage. Choose somebody else.",
+        ),
+    ),
+    Guard(
+        "signs_once",
+        lambda item, request: request.actor.person_id not in signed_here(item),
+        Text(
+            "您在本环节已经签过，会签须由另一人完成。",
+            "You have signed at this stage; the countersignature must be somebody else's.",
+        ),
+    ),
+    Guard(
+        "release_in_future",
+        lambda item, request: is_later(item, _instant(request)),
+        Text(
+            "请给出尚未到来的发布时间（本地时间和时区）。",
+            "Give a release time that is still to come (local time and zone).",
+        ),
+    ),
+    Guard(
+        "after_embargo",
+        lambda item, request: (
+            item.embargo_until is None or (_instant(request) or item.now) >= item.embargo_until
+        ),
+        Text(
+            "发布时间早于稿件的禁发截止时间，请改晚。",
+            "The release would be before the piece's embargo ends; choose a later time.",
+        ),
+    ),
+    Guard(
+        "is_due",
+        lambda item, request: not is_later(item, item.release_at),
+        Text("还没有到发布时间。", "The release time has not come yet."),
+    ),
+    Guard(
+        "override_asked",
+        lambda item, request: _asked(item),
+        Text(
+            "没有人为当前版本和环节申请紧急放行，请先由一位编辑申请。",
+            "Nobody asked for an emergency override for this revision at this stage; an editor must ask first.",
+        ),
+    ),
+    Guard(
+        "not_override_asker",
+        lambda item, request: (
+            item.override is None or item.override.asker.person_id != request.actor.person_id
+        ),
+        Text(
+            "紧急放行须由另一人确认，申请人不能自己确认。",
+            "Another person confirms an emergency override; who asked cannot.",
+        ),
+    ),
+    Guard(
+        "asker_independent",
+        lambda item, request: _asker_is_independent(item),
+        Text(
+            "申请人是作者、最后修改者或已审过本稿，不能放行；请由其他编辑申请。",
+            "Who asked wrote, edited or reviewed this piece; somebody else must ask.",
+        ),
+    ),
 )
 
 GUARDS: dict[str, Guard] = {guard.name: guard for guard in _ALL}
 
-# What chooses between two rows of one event and state; they refuse nothing by themselves.
-CONDITIONS: dict[str, Condition] = {
-    "is_live": lambda item, request: item.is_live,
-    "not_live": lambda item, request: not item.is_live,
-    "is_fast_track": lambda item, request: item.is_fast_track,
-    "is_ordinary": lambda item, request: not item.is_fast_track,
-    "held_from_first_review": lambda item, request: item.held_from is State.FIRST_REVIEW,
-    "held_from_second_review": lambda item, request: item.held_from is State.SECOND_REVIEW,
-    "held_from_final_review": lambda item, request: item.held_from is State.FINAL_REVIEW,
-}
+# Whoever acts for somebody else passes these for both: nobody reviews their own piece through a deputy.
+PERSONAL = frozenset(
+    {"not_author", "not_last_editor", "not_earlier_reviewer", "signs_once", "not_override_asker"}
+)

@@ -1,6 +1,7 @@
-"""Who can act: the roles of the newsroom and the actor of a move."""
+"""Who can act: the roles of the newsroom, the actor of a move, and for whom they may act."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from states.text import Text
@@ -32,12 +33,30 @@ ROLE_NAMES: dict[Role, Text] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Delegated:
+    """A role that somebody lends to the actor: whose it is, in which columns (none: in all), until when."""
+
+    role: Role
+    principal_id: str
+    columns: frozenset[str]
+    delegation_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks for a move. `person_id` is None for the machine; no columns means every column."""
+    """Who asks for a move, and from where. `person_id` is None for the machine; no columns means every column."""
 
     person_id: str | None
     roles: frozenset[Role]
     columns: frozenset[str] = frozenset()
+    delegated: tuple[Delegated, ...] = ()
+    address: str | None = None
+
+    @property
+    def rights(self) -> frozenset[Role]:
+        """Their roles, their own and those that are lent to them."""
+        return self.roles | {lent.role for lent in self.delegated}
 
 
 SYSTEM = Actor(None, frozenset({Role.SYSTEM}))

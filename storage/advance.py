@@ -1,46 +1,37 @@
 """The one write path of a submission: whatever changes its state passes `advance`.
 
-In the caller's transaction: read the item, let `states` decide, compare-and-set, then the event, approval,
-delivery and outbox rows. Nothing here calls anything outside the database.
+In the caller's transaction: read the item, let `states` decide, then one statement: compare-and-set, and with
+it the event, revision, approval and outbox rows. Nothing here calls anything outside the database.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import CTE, Executable, Table, bindparam, func, insert, null, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from states.content import Content
-from states.decide import decide
+from states.decide import Decision, decide
+from states.events import Event
 from states.item import REVIEWS, Request, State
 from states.ledger import LedgerEvent
-from states.submission import Effect, Event, Move
-from storage.effects import write_effects
+from storage.deadlines import due_times
+from storage.effects import outbox_values, settle_deliveries
 from storage.errors import Conflict, StaleVersion
+from storage.facts import facts_of
 from storage.items import LoadedItem, load_item
-from storage.tables import Approval, EventRow, Revision, Submission, core
+from storage.move_values import Moving, begins_reviews, enters_stage, person_of, stage_after, values_of
+from storage.record import disclose, event_values
+from storage.tables import Approval, Disclosure, EventRow, OutboxRow, Revision, Submission, core
+from storage.workflows import workflow_by_id, workflow_for
 
-# Statements are built once and take columns, not objects: this path is what a newsroom waits for (DECISIONS 16).
 _SUBMISSION = core(Submission)
 _CHANGEABLE = tuple(
     column.name for column in _SUBMISSION.c if column.name not in ("id", "author_id", "created_at")
 )
-_SET = (
-    update(_SUBMISSION)
-    .where(
-        _SUBMISSION.c.id == bindparam("seen_id"),
-        _SUBMISSION.c.version == bindparam("seen_version"),
-        _SUBMISSION.c.state == bindparam("seen_state"),
-    )
-    .values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
-)
-_ADD_REVISION = insert(core(Revision)).inline()
-_ADD_EVENT = insert(core(EventRow)).inline()
-_ADD_APPROVAL = insert(core(Approval)).inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,178 +65,184 @@ async def advance(
     IllegalMove, RoleMissing, GuardRefused. After any of them nothing is written.
     """
     change = change or Change()
-    loaded = await load_item(session, submission_id, event)
+    loaded = await load_item(session, submission_id, event, request.actor)
     row = loaded.row
     if change.seen_version is not None and change.seen_version != row.version:
         raise StaleVersion(submission_id, change.seen_version, row.version)
-    move = decide(loaded.item, event, request).move
-    record = _record(loaded, move, request, change)
-    connection = await session.connection()
-    await _compare_and_set(connection, row, _values(loaded, move, request, change, record))
-    if change.content is not None and _brings_revision(row, change):
-        await connection.execute(_ADD_REVISION, _revision_values(row, change.content, request, record))
-    await connection.execute(_ADD_EVENT, event_values(record))
-    if move.is_approval:
-        await connection.execute(_ADD_APPROVAL, _approval_values(row, move, request, record))
-    outbox_ids = await write_effects(session, loaded, move.effects, record.at)
-    number = row.revision_number + _brings_revision(row, change)
-    revision_sha256 = change.content.sha256() if change.content else row.revision_sha256
-    return Advanced(row.id, record.item_seq, move.target, number, revision_sha256, outbox_ids)
+    if change.content is not None:
+        request = replace(request, brings_sha256=change.content.sha256())
+    moving = await _moving(session, loaded, decide(loaded.item, event, request), request, change)
+    record, disclosed = _record(moving, change)
+    rows: dict[type[Any], list[dict[str, Any]]] = {
+        EventRow: [event_values(record)],
+        Disclosure: _disclosure_values(record, disclosed),
+        Revision: _revision_values(moving),
+        Approval: _approval_values(moving, record),
+        OutboxRow: outbox_values(moving),
+    }
+    values = {
+        **await _deadlines(session, moving),
+        **values_of(moving),
+        "version": record.item_seq,
+        "state": moving.decision.target.value,
+        "updated_at": record.at,
+        "last_event_hash": rows[EventRow][0]["hash"],
+    }
+    outbox_ids = await _write(session, row, values, rows)
+    await settle_deliveries(session, moving)
+    number = row.revision_number + (moving.new_content is not None)
+    state = moving.decision.target
+    return Advanced(row.id, record.item_seq, state, number, moving.revision_sha256, outbox_ids)
 
 
-def _brings_revision(row: Submission, change: Change) -> bool:
-    """An edit that changes nothing makes no revision, and so voids no approval."""
-    return change.content is not None and change.content.sha256() != row.revision_sha256
+async def _moving(
+    session: AsyncSession, loaded: LoadedItem, decision: Decision, request: Request, change: Change
+) -> Moving:
+    moving = Moving(loaded, decision, request, change.content, change.facts)
+    if not begins_reviews(decision, loaded.row):
+        return moving
+    row, column = loaded.row, (change.content or loaded.content).column
+    if row.workflow_id is not None and row.workflow_column == column:
+        return replace(moving, beginning=(row.workflow_id, await workflow_by_id(session, row.workflow_id)))
+    return replace(moving, beginning=await workflow_for(session, column))
 
 
-def _record(loaded: LoadedItem, move: Move, request: Request, change: Change) -> LedgerEvent:
-    row = loaded.row
-    facts = dict(change.facts)
-    if Effect.DISTRIBUTE in move.effects:
-        facts["manifest_sha256"] = row.media_manifest_sha256
-    return LedgerEvent(
+async def _deadlines(session: AsyncSession, moving: Moving) -> dict[str, Any]:
+    stage = stage_after(moving)
+    if stage is None or not enters_stage(moving):
+        return {}
+    times = await due_times(session, stage, moving.row.is_fast_track, moving.at)
+    return {"due_at": times.due_at, "remind_at": times.remind_at, "escalate_at": times.escalate_at}
+
+
+def _record(moving: Moving, change: Change) -> tuple[LedgerEvent, Mapping[str, tuple[str, str]]]:
+    """The event as it is hashed, and what opens its commitments."""
+    row, request = moving.row, moving.request
+    disclosed = disclose(
+        {
+            "actor_name": moving.loaded.actor_name,
+            "address": request.actor.address,
+            "reason": request.reason,
+            "comment": change.comment,
+        }
+    )
+    record = LedgerEvent(
         submission_id=str(row.id),
         item_seq=row.version + 1,
-        event=move.event.value,
+        event=moving.event.value,
         from_state=row.state,
-        to_state=move.target.value,
+        to_state=moving.decision.target.value,
         actor_id=request.actor.person_id,
         actor_roles=tuple(sorted(role.value for role in request.actor.roles)),
-        revision_sha256=change.content.sha256() if change.content else row.revision_sha256,
-        reason=request.reason,
-        comment=change.comment,
-        facts=facts,
-        at=datetime.now(UTC),
+        revision_sha256=moving.revision_sha256,
+        facts=facts_of(moving),
+        commitments=disclosed.commitments,
+        at=moving.at,
         prev_hash=row.last_event_hash,
     )
+    return record, disclosed.opened
 
 
-async def _compare_and_set(connection: AsyncConnection, row: Submission, changed: dict[str, Any]) -> None:
-    """One row, or somebody else was first."""
-    seen = {"seen_id": row.id, "seen_version": row.version, "seen_state": row.state}
-    values = {f"new_{name}": changed.get(name, getattr(row, name)) for name in _CHANGEABLE}
-    if (await connection.execute(_SET, seen | values)).rowcount != 1:
-        raise Conflict(row.id)
+def _disclosure_values(record: LedgerEvent, opened: Mapping[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    if not opened:
+        return []
+    values = {name: list(pair) for name, pair in opened.items()}
+    return [
+        {"submission_id": UUID(record.submission_id), "item_seq": record.item_seq, "opened": values},
+    ]
 
 
-def _values(
-    loaded: LoadedItem, move: Move, request: Request, change: Change, record: LedgerEvent
-) -> dict[str, Any]:
-    row = loaded.row
-    values: dict[str, Any] = {
-        "version": record.item_seq,
-        "state": move.target.value,
-        "updated_at": record.at,
-        "last_event_hash": record.hash(),
-    }
-    if change.content is not None and _brings_revision(row, change):
-        values |= {
-            "revision_number": row.revision_number + 1,
-            "revision_sha256": change.content.sha256(),
-            "title": change.content.title,
-            "column_name": change.content.column,
-            "last_editor_id": _person(request),
+def _revision_values(moving: Moving) -> list[dict[str, Any]]:
+    content = moving.new_content
+    if content is None:
+        return []
+    return [
+        {
+            "submission_id": moving.row.id,
+            "number": moving.row.revision_number + 1,
+            "sha256": content.sha256(),
+            "content": content.canonical(),
+            "editor_id": person_of(moving.request),
+            "created_at": moving.at,
         }
-    return values | _claim_values(row, move, request) | _stage_values(row, move, change, record)
+    ]
 
 
-def _person(request: Request) -> UUID:
-    if request.actor.person_id is None:
-        raise ValueError("only a person edits, claims or decides; the table of moves lets no system do it")
-    return UUID(request.actor.person_id)
+def _approval_values(moving: Moving, record: LedgerEvent) -> list[dict[str, Any]]:
+    """Who asked for an override is its reviewer; who confirmed it stands beside."""
+    if not moving.decision.move.is_approval:
+        return []
+    row, actor, delegated = moving.row, person_of(moving.request), moving.decision.delegated
+    override = moving.loaded.item.override if moving.event is Event.CONFIRM_OVERRIDE else None
+    return [
+        {
+            "submission_id": row.id,
+            "review_round": row.review_round,
+            "stage": row.stage,
+            "person_id": UUID(override.asker.person_id) if override else actor,
+            "on_behalf_of": UUID(delegated.principal_id) if delegated and not override else None,
+            "delegation_id": UUID(delegated.delegation_id) if delegated and not override else None,
+            "confirmed_by": actor if override else None,
+            "revision_sha256": row.revision_sha256,
+            "manifest_sha256": row.media_manifest_sha256 if row.state == REVIEWS[-1] else None,
+            "item_seq": record.item_seq,
+            "at": record.at,
+        }
+    ]
 
 
-def _claim_values(row: Submission, move: Move, request: Request) -> dict[str, Any]:
-    """Who holds the item after the move: a claim ends with every change of state."""
-    if move.event in (Event.CLAIM, Event.CORRECT):
-        return {"claimed_by": _person(request)}
-    if move.target is State.CORRECTING and move.event is not Event.EDIT:
-        return {"claimed_by": row.last_editor_id}  # a correction sent back is its editor's again
-    if move.target.value != row.state or move.event is Event.RELEASE:
-        return {"claimed_by": None}
-    return {}
+async def _write(
+    session: AsyncSession,
+    row: Submission,
+    values: Mapping[str, Any],
+    rows: Mapping[type[Any], list[dict[str, Any]]],
+) -> tuple[int, ...]:
+    """Everything in one statement and one round trip; the ids of the outbox rows. Raises Conflict."""
+    parameters = {"seen_id": row.id, "seen_version": row.version, "seen_state": row.state}
+    parameters |= {f"new_{name}": values.get(name, getattr(row, name)) for name in _CHANGEABLE}
+    shape = []
+    for model, each in rows.items():
+        if each:
+            shape.append((model, tuple(each[0])))
+            parameters |= {f"{model.__tablename__}_{name}": value for name, value in each[0].items()}
+    connection = await session.connection()
+    moved, outbox_ids = (await connection.execute(_statement(tuple(shape)), parameters)).one()
+    if moved != 1:
+        raise Conflict(row.id)
+    return tuple(outbox_ids or ())
 
 
-def _stage_values(row: Submission, move: Move, change: Change, record: LedgerEvent) -> dict[str, Any]:
-    """What single events leave behind beside the state."""
-    values: dict[Event, dict[str, Any]] = {
-        Event.SUBMIT: {"review_round": row.review_round + 1, "is_intake_done": False},
-        Event.INTAKE_PASSED: {"is_intake_done": True},
-        Event.HOLD: {"held_from": row.state},
-        Event.RESUME: {"held_from": None},
-        Event.MEDIA_READY: {
-            "media_revision_sha256": change.facts.get("revision_sha256"),
-            "media_manifest_sha256": change.facts.get("manifest_sha256"),
-            "media_problems": change.facts.get("problems", []),
-        },
-    }
-    if move.event is Event.APPROVE and move.target is State.APPROVED:
-        return {"live_revision_number": row.revision_number}
-    if move.event is Event.DELIVERY_CONFIRMED and row.published_at is None:
-        return {"published_at": record.at}
-    return values.get(move.event, {})
+# Built once for each kind of move, and plain columns: this is what a newsroom waits for (DECISIONS 16).
+@cache
+def _statement(shape: tuple[tuple[type[Any], tuple[str, ...]], ...]) -> Executable:
+    """Compare-and-set, and what is written only where it changed its one row."""
+    moved = (
+        update(_SUBMISSION)
+        .where(
+            _SUBMISSION.c.id == bindparam("seen_id"),
+            _SUBMISSION.c.version == bindparam("seen_version"),
+            _SUBMISSION.c.state == bindparam("seen_state"),
+        )
+        .values({name: bindparam(f"new_{name}") for name in _CHANGEABLE})
+        .returning(_SUBMISSION.c.id)
+        .cte("moved")
+    )
+    count = select(func.count()).select_from(moved).scalar_subquery()
+    outbox_ids: Any = null()
+    added = []
+    for model, names in shape:
+        table = core(model)
+        row = _added(table, names, moved)
+        if model is OutboxRow:
+            queued = row.returning(table.c.id).cte("queued")
+            outbox_ids = select(func.array_agg(queued.c.id)).scalar_subquery()
+        else:
+            added.append(row.returning(*table.primary_key).cte(f"added_{table.name}"))
+    return select(count, outbox_ids).add_cte(*added)
 
 
-def _revision_values(
-    row: Submission, content: Content, request: Request, record: LedgerEvent
-) -> dict[str, Any]:
-    return {
-        "submission_id": row.id,
-        "number": row.revision_number + 1,
-        "sha256": content.sha256(),
-        "content": content.to_json(),
-        "editor_id": _person(request),
-        "created_at": record.at,
-    }
-
-
-def _approval_values(row: Submission, move: Move, request: Request, record: LedgerEvent) -> dict[str, Any]:
-    return {
-        "submission_id": row.id,
-        "review_round": row.review_round,
-        "stage": move.source.value,
-        "person_id": _person(request),
-        "revision_sha256": row.revision_sha256,
-        "manifest_sha256": row.media_manifest_sha256 if move.source is REVIEWS[-1] else None,
-        "item_seq": record.item_seq,
-        "at": record.at,
-    }
-
-
-def event_values(record: LedgerEvent) -> dict[str, Any]:
-    """The columns of a ledger event, with its hash."""
-    return {
-        "submission_id": UUID(record.submission_id),
-        "item_seq": record.item_seq,
-        "event": record.event,
-        "from_state": record.from_state,
-        "to_state": record.to_state,
-        "actor_id": UUID(record.actor_id) if record.actor_id else None,
-        "actor_roles": list(record.actor_roles),
-        "revision_sha256": record.revision_sha256,
-        "reason": record.reason,
-        "comment": record.comment,
-        "facts": dict(record.facts),
-        "at": record.at,
-        "prev_hash": record.prev_hash,
-        "hash": record.hash(),
-    }
-
-
-def ledger_event(row: EventRow) -> LedgerEvent:
-    """The inverse of `event_values`: what was hashed, rebuilt from the table."""
-    return LedgerEvent(
-        submission_id=str(row.submission_id),
-        item_seq=row.item_seq,
-        event=row.event,
-        from_state=row.from_state,
-        to_state=row.to_state,
-        actor_id=str(row.actor_id) if row.actor_id else None,
-        actor_roles=tuple(row.actor_roles),
-        revision_sha256=row.revision_sha256,
-        reason=row.reason,
-        comment=row.comment,
-        facts=row.facts,
-        at=row.at,
-        prev_hash=row.prev_hash,
+def _added(table: Table, names: tuple[str, ...], moved: CTE) -> Any:
+    given = [bindparam(f"{table.name}_{name}", type_=table.c[name].type) for name in names]
+    return (
+        insert(table).inline().from_select(names, select(*given).select_from(moved), include_defaults=False)
     )

@@ -1,23 +1,19 @@
 """Lists of submissions, by page; the cost is that of the page, not of the total."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, or_, tuple_
+from sqlalchemy import or_, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from states.access import is_staff
 from states.item import State
-from states.roles import Actor, Role
-from storage.tables import Approval, EventRow, Revision, Submission
-
-_QUEUE_OF = {
-    Role.DUTY_EDITOR: (State.RECEIVED, State.FIRST_REVIEW),
-    Role.DESK_HEAD: (State.SECOND_REVIEW,),
-    Role.EDITOR_IN_CHIEF: (State.FINAL_REVIEW,),
-}
+from states.roles import Actor
+from storage.tables import Approval, Disclosure, EventRow, Revision, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +22,6 @@ class BoardFilter:
 
     states: tuple[State, ...] = ()
     is_mine: bool = False
-    is_queue: bool = False
     column: str | None = None
     text: str | None = None
     after: tuple[datetime, UUID] | None = None
@@ -44,7 +39,7 @@ async def list_submissions(
 def _visible(actor: Actor) -> ColumnElement[bool]:
     """The same rule as `states.access.can_see`, held to it by a test."""
     own = col(Submission.author_id) == _person(actor)
-    if actor.roles - {Role.CORRESPONDENT}:
+    if is_staff(actor):
         return or_(own, col(Submission.state) != State.DRAFT.value)
     return own
 
@@ -59,8 +54,6 @@ def _conditions(actor: Actor, wanted: BoardFilter) -> list[ColumnElement[bool]]:
         conditions.append(col(Submission.state).in_([state.value for state in wanted.states]))
     if wanted.is_mine:
         conditions.append(col(Submission.author_id) == _person(actor))
-    if wanted.is_queue:
-        conditions.append(_in_queue(actor))
     if wanted.column is not None:
         conditions.append(col(Submission.column_name) == wanted.column)
     if wanted.text:
@@ -71,28 +64,24 @@ def _conditions(actor: Actor, wanted: BoardFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _in_queue(actor: Actor) -> ColumnElement[bool]:
-    """What this person could take on now: their stages, their columns, nothing of their own."""
-    stages = [state.value for role in actor.roles for state in _QUEUE_OF.get(role, ())]
-    mine = _person(actor)
-    conditions = [
-        col(Submission.state).in_(stages),
-        col(Submission.author_id) != mine,
-        col(Submission.last_editor_id) != mine,
-        or_(col(Submission.claimed_by).is_(None), col(Submission.claimed_by) == mine),
-    ]
-    if actor.columns:
-        column = col(Submission.column_name)
-        conditions.append(or_(column.is_(None), column.in_(sorted(actor.columns))))
-    return and_(*conditions)
+Opened = Mapping[str, str]  # by field: the value behind a commitment
 
 
-async def history_of(session: AsyncSession, submission_id: UUID) -> list[EventRow]:
-    """Every event of the item, in order."""
+async def history_of(session: AsyncSession, submission_id: UUID) -> list[tuple[EventRow, Opened]]:
+    """Every event of the item, in order, with what can still be told of its commitments."""
     statement = (
-        select(EventRow).where(col(EventRow.submission_id) == submission_id).order_by(col(EventRow.item_seq))
+        select(EventRow, Disclosure.opened)
+        .join(
+            Disclosure,
+            (col(Disclosure.submission_id) == col(EventRow.submission_id))
+            & (col(Disclosure.item_seq) == col(EventRow.item_seq)),
+            isouter=True,
+        )
+        .where(col(EventRow.submission_id) == submission_id)
+        .order_by(col(EventRow.item_seq))
     )
-    return list(await session.exec(statement))
+    found = (await session.exec(statement)).all()
+    return [(row, {name: pair[1] for name, pair in (opened or {}).items()}) for row, opened in found]
 
 
 async def revisions_of(session: AsyncSession, submission_id: UUID) -> list[Revision]:

@@ -1,8 +1,9 @@
 """The beginning of a submission: its first row, revision and event. Every later change passes `advance`."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID, uuid4
 
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from states.content import Content
@@ -10,20 +11,27 @@ from states.item import State
 from states.ledger import GENESIS, LedgerEvent
 from states.refusals import RoleMissing
 from states.roles import EDITORS, Actor, Role
-from storage.advance import event_values
-from storage.tables import EventRow, Revision, Submission
+from storage.record import Disclosed, disclose, event_values
+from storage.tables import Disclosure, EventRow, Person, Revision, Submission
 
 _WRITERS = EDITORS | {Role.CORRESPONDENT}
 
 
 async def create_submission(
-    session: AsyncSession, actor: Actor, content: Content, *, is_fast_track: bool = False
+    session: AsyncSession,
+    actor: Actor,
+    content: Content,
+    *,
+    is_fast_track: bool = False,
 ) -> Submission:
     """A new draft of the actor's. Raises RoleMissing when they hold no role that writes."""
     if actor.person_id is None or not actor.roles & _WRITERS:
         raise RoleMissing("create", _WRITERS)
-    author, submission_id, at = UUID(actor.person_id), uuid4(), datetime.now(UTC)
-    record = _creation(submission_id, actor, content, at)
+    author, submission_id = UUID(actor.person_id), uuid4()
+    asked = select(col(Person.display_name), func.clock_timestamp()).where(col(Person.id) == author)
+    name, at = (await session.exec(asked)).one()
+    disclosed = disclose({"actor_name": name, "address": actor.address})
+    record = _creation(submission_id, actor, content, disclosed, at)
     row = Submission(
         id=submission_id,
         version=record.item_seq,
@@ -46,17 +54,22 @@ async def create_submission(
             submission_id=submission_id,
             number=1,
             sha256=content.sha256(),
-            content=content.to_json(),
+            content=content.canonical(),
             editor_id=author,
             created_at=at,
         )
     )
     session.add(EventRow(**event_values(record)))
     await session.flush()
+    opened = {field: list(pair) for field, pair in disclosed.opened.items()}
+    session.add(Disclosure(submission_id=submission_id, item_seq=record.item_seq, opened=opened))
+    await session.flush()
     return row
 
 
-def _creation(submission_id: UUID, actor: Actor, content: Content, at: datetime) -> LedgerEvent:
+def _creation(
+    submission_id: UUID, actor: Actor, content: Content, disclosed: Disclosed, at: datetime
+) -> LedgerEvent:
     return LedgerEvent(
         submission_id=str(submission_id),
         item_seq=1,
@@ -66,9 +79,8 @@ def _creation(submission_id: UUID, actor: Actor, content: Content, at: datetime)
         actor_id=actor.person_id,
         actor_roles=tuple(sorted(role.value for role in actor.roles)),
         revision_sha256=content.sha256(),
-        reason=None,
-        comment=None,
         facts={},
+        commitments=disclosed.commitments,
         at=at,
         prev_hash=GENESIS,
     )

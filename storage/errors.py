@@ -1,6 +1,9 @@
 """What storage refuses. Each error carries the words for the person who meets it."""
 
+from collections.abc import Sequence
+
 from states.text import Text
+from states.workflow_faults import Fault
 
 
 class StorageError(Exception):
@@ -80,3 +83,25 @@ class LeaseLost(StorageError):
         )
         self.outbox_id = outbox_id
         self.attempt = attempt
+
+
+def _at_stage(fault: Fault, colon: str, words: str) -> str:
+    return words if fault.stage is None else f"{fault.stage}{colon}{words}"
+
+
+class WorkflowInvalid(StorageError):
+    """A definition of reviews with faults; nothing was stored."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(
+            Text(
+                "流程定义有误：" + "".join(_at_stage(fault, "：", fault.text.zh) for fault in faults),
+                "The definition has faults: "
+                + " ".join(_at_stage(fault, ": ", fault.text.en) for fault in faults),
+            )
+        )
+        self.faults = tuple(faults)
+
+
+class DelegationRefused(StorageError):
+    """A role that cannot be lent like this; nothing was stored."""

@@ -22,3 +22,8 @@ def asset_key(sha256: str) -> str:
 def rendition_key(key: str, name: str) -> str:
     """Where a file of a rendition lies (bucket `renditions`), by the rendition's key."""
     return f"made/{key[:2]}/{key}/{name}"
+
+
+def checkpoint_key(name: str) -> str:
+    """Where a copy of a checkpoint, or of its entries, lies (bucket `ledger`)."""
+    return f"checkpoints/{name}"

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -14,19 +14,22 @@ from uuid import uuid4
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import REPLACE, ComposeSource, CopySource
+from minio.commonconfig import COMPLIANCE, REPLACE, ComposeSource, CopySource
 from minio.datatypes import Part
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
+from minio.retention import Retention
 
 from storage.errors import NotFound, StoreUnavailable
-from storage.keys import BUCKETS, PUBLIC
+from storage.keys import BUCKETS, LEDGER, PUBLIC
 from storage.settings import Settings
 
 T = TypeVar("T")
 URL_LIFETIME = timedelta(hours=1)
 _LARGEST_COPY_BYTES = 5 * 2**30  # Amazon S3 API reference, CopyObject: 5 GiB in one call
 _CHUNK_BYTES = 1 << 20
+# What S3 servers answer when a bucket was made without object lock, or when they know none.
+_NO_LOCK = ("InvalidRequest", "InvalidArgument", "NotImplemented", "ObjectLockConfigurationNotFoundError")
 _MISSING = ("NoSuchKey", "NoSuchUpload", "NoSuchBucket")
 
 
@@ -78,8 +81,18 @@ class Objects:
         """Make the buckets that are missing; the world may read what is in `public`, and nothing else."""
         for bucket in BUCKETS:
             if not await self._run(lambda name=bucket: self._client.bucket_exists(name)):  # type: ignore[misc]
-                await self._run(lambda name=bucket: self._client.make_bucket(name))  # type: ignore[misc]
+                await self._make_bucket(bucket)
         await self._run(lambda: self._client.set_bucket_policy(PUBLIC, _readable_by_all(PUBLIC)))
+
+    async def _make_bucket(self, bucket: str) -> None:
+        """The ledger's bucket takes object lock, which can only be asked for when a bucket is made."""
+        if bucket == LEDGER:
+            try:
+                return await self._run(lambda: self._client.make_bucket(bucket, object_lock=True))
+            except StoreUnavailable:
+                if await self._run(lambda: self._client.bucket_exists(bucket)):
+                    return None  # another process made it at the same moment
+        return await self._run(lambda: self._client.make_bucket(bucket))
 
     # Uploads in parts: the client sends them to presigned addresses, never through us.
 
@@ -176,6 +189,23 @@ class Objects:
         await self._run(
             lambda: self._client.put_object(bucket, key, io.BytesIO(data), len(data), content_type=media_type)
         )
+
+    async def put_locked(self, bucket: str, key: str, data: bytes, until: datetime) -> bool:
+        """Store a small object that nobody can change or remove before `until`.
+
+        False: the store or the bucket has no object lock; then it is stored without.
+        """
+        lock = Retention(COMPLIANCE, until)
+        try:
+            await self._run(
+                lambda: self._client.put_object(bucket, key, io.BytesIO(data), len(data), retention=lock)
+            )
+        except StoreUnavailable as error:
+            if not error.why.startswith(_NO_LOCK):
+                raise
+            await self.put_bytes(bucket, key, data, "application/octet-stream")
+            return False
+        return True
 
     async def copy(self, source: tuple[str, str], target: tuple[str, str], media_type: str) -> None:
         """Copy inside the store, of any size; bucket and key of each."""

@@ -3,19 +3,23 @@
 import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import bindparam, delete, func, update
+from sqlalchemy import any_, bindparam, delete, func, update
+from sqlalchemy import select as sa_select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from states.roles import Actor, Role
+from states.roles import Actor, Delegated, Role
 from states.text import Text
+from storage.delegations import end_delegations_of
 from storage.errors import AlreadyExists, NotFound
-from storage.tables import Person, SignIn
+from storage.tables import Delegation, Person, SignIn, core
 
 _HASHER = PasswordHasher()  # the library's defaults are RFC 9106's low-memory profile
 _NOBODY = _HASHER.hash(secrets.token_urlsafe(16))
@@ -39,7 +43,7 @@ def _token_sha256(token: str) -> str:
 
 
 def actor_of(person: Person) -> Actor:
-    """The person as `states` knows them."""
+    """The person as `states` knows them, with their own roles; what others lend them only the database knows."""
     return Actor(str(person.id), frozenset(Role(role) for role in person.roles), frozenset(person.columns))
 
 
@@ -73,12 +77,13 @@ async def display_names(session: AsyncSession, person_ids: set[UUID]) -> dict[UU
     return dict((await session.exec(statement)).all())
 
 
-async def deactivate(session: AsyncSession, person_id: UUID) -> None:
-    """Close a person's account and end all their sign-ins. Raises NotFound."""
+async def deactivate(session: AsyncSession, person_id: UUID, by: UUID | None = None) -> None:
+    """Close a person's account; their sign-ins and delegations end, also those to them. Raises NotFound."""
     statement = update(Person).where(col(Person.id) == person_id).values(is_active=False)
     if (await session.exec(statement)).rowcount != 1:
         raise NotFound("person", person_id)
     await session.exec(delete(SignIn).where(col(SignIn.person_id) == person_id))
+    await end_delegations_of(session, person_id, by)
 
 
 async def open_sign_in(session: AsyncSession, person: Person, hours: int) -> tuple[str, datetime]:
@@ -104,22 +109,63 @@ async def person_by_token(session: AsyncSession, token: str) -> Person | None:
 
 
 async def actor_by_token(session: AsyncSession, token: str) -> Actor | None:
-    """As `person_by_token`, but only what `states` asks for: every request does this."""
-    found = (await session.exec(_ACTOR, params={"token": _token_sha256(token)})).first()
-    if found is None:
-        return None
-    person_id, roles, columns = found
-    return Actor(str(person_id), frozenset(Role(role) for role in roles), frozenset(columns))
+    """Who signed in with this token and is active, with all that they may do: every request asks this."""
+    connection = await session.connection()
+    found = (await connection.execute(_BY_TOKEN, {"token": _token_sha256(token)})).first()
+    return None if found is None else _actor(*found)
 
 
-_ACTOR = (
-    select(col(Person.id), col(Person.roles), col(Person.columns))
-    .join(SignIn, col(SignIn.person_id) == col(Person.id))
-    .where(
-        col(SignIn.token_sha256) == bindparam("token"),
-        col(SignIn.expires_at) > func.now(),
-        col(Person.is_active).is_(True),
+async def actor_by_id(session: AsyncSession, person_id: UUID) -> Actor | None:
+    """The active person, with all that they may do."""
+    connection = await session.connection()
+    found = (await connection.execute(_BY_ID, {"person_id": person_id})).first()
+    return None if found is None else _actor(*found)
+
+
+def _actor(person_id: UUID, roles: list[str], columns: list[str], lent: list[list[Any]] | None) -> Actor:
+    return Actor(
+        str(person_id),
+        frozenset(Role(role) for role in roles),
+        frozenset(columns),
+        tuple(_delegated(*each) for each in lent or ()),
     )
+
+
+def _delegated(role: str, principal_id: str, columns: list[str], delegation_id: str, until: str) -> Delegated:
+    return Delegated(
+        Role(role), principal_id, frozenset(columns), delegation_id, datetime.fromisoformat(until)
+    )
+
+
+_PERSON, _PRINCIPAL, _LENT = core(Person), core(Person).alias("principal"), core(Delegation)
+# In the one statement that every request makes anyway. A role counts while whoever lends it holds it.
+_DELEGATED = (
+    sa_select(
+        func.jsonb_agg(
+            func.jsonb_build_array(
+                _LENT.c.role, _PRINCIPAL.c.id, _PRINCIPAL.c.columns, _LENT.c.id, _LENT.c.ends_at
+            ),
+            type_=JSONB,
+        )
+    )
+    .join(_PRINCIPAL, _PRINCIPAL.c.id == _LENT.c.principal_id)
+    .where(
+        _LENT.c.deputy_id == _PERSON.c.id,
+        _LENT.c.revoked_at.is_(None),
+        _LENT.c.starts_at <= func.now(),
+        _LENT.c.ends_at > func.now(),
+        _PRINCIPAL.c.is_active.is_(True),
+        _LENT.c.role == any_(_PRINCIPAL.c.roles),
+    )
+    .scalar_subquery()
+)
+_ACTOR = sa_select(_PERSON.c.id, _PERSON.c.roles, _PERSON.c.columns, _DELEGATED).where(
+    _PERSON.c.is_active.is_(True)
+)
+_SIGN_IN = core(SignIn)
+_BY_ID = _ACTOR.where(_PERSON.c.id == bindparam("person_id"))
+_BY_TOKEN = _ACTOR.join(_SIGN_IN, _SIGN_IN.c.person_id == _PERSON.c.id).where(
+    _SIGN_IN.c.token_sha256 == bindparam("token"), _SIGN_IN.c.expires_at > func.now()
 )
 
 

@@ -108,16 +108,19 @@ async def of_sources(
     return list(await session.exec(statement))
 
 
+def manifest(renditions: Iterable[Rendition]) -> list[dict[str, Any]]:
+    """Exactly these files, by name and hash: what the final approval signs beside the content."""
+    return [
+        {
+            "files": [{"name": file["name"], "sha256": file["sha256"]} for file in rendition.files],
+            "key": rendition.key,
+            "profile": rendition.profile,
+            "source_sha256": rendition.source_sha256,
+        }
+        for rendition in sorted(renditions, key=lambda each: each.key)
+    ]
+
+
 def manifest_sha256(renditions: Iterable[Rendition]) -> str:
-    """The name of exactly these files: what the final approval signs beside the content."""
-    return canonical_sha256(
-        [
-            {
-                "files": [{"name": file["name"], "sha256": file["sha256"]} for file in rendition.files],
-                "key": rendition.key,
-                "profile": rendition.profile,
-                "source_sha256": rendition.source_sha256,
-            }
-            for rendition in sorted(renditions, key=lambda each: each.key)
-        ]
-    )
+    """The name of a manifest."""
+    return canonical_sha256(manifest(renditions))

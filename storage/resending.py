@@ -4,8 +4,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from states.delivery import DeliveryMoveRefused, DeliveryState
+from states.events import Effect
 from states.item import State
-from states.submission import Effect
 from states.text import Text
 from storage.deliveries import move_delivery
 from storage.effects import enqueue

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="An outside PostgreSQL (`postgresql://…`); without it the embedded one is started."
     )
+    database_owner_url: str | None = Field(
+        None,
+        description="The same database with the login that owns its tables, for migrations, grants and erasing; the "
+        "other login can then only add to the record. Default: one login does both.",
+    )
     database_pool_size: int = Field(20, description="Connections to PostgreSQL that one process keeps.")
     s3_endpoint: str | None = Field(
         None, description="An outside S3 (`http(s)://host:port`); without it the embedded one is started."
@@ -65,6 +70,17 @@ class Settings(BaseSettings):
     max_attempts: int = Field(6, description="Attempts of one piece of work before a person is told.")
     session_hours: int = Field(12, description="Hours that a sign-in lasts.")
     upload_max_bytes: int = Field(50 * 10**9, description="Largest file that can be sent in.")
+    ledger_key: Path | None = Field(
+        None,
+        description="File of the key that signs the log; default `<HOME>/ledger.key`, made at the first start.",
+    )
+    ledger_origin: str | None = Field(
+        None,
+        description="Name of the log in its checkpoints, for a key that is made anew; default `sanshen/<random>`.",
+    )
+    ledger_webhook: str | None = Field(
+        None, description="Address that is sent a copy of every checkpoint, with the hashes of its entries."
+    )
     demo_port: int = Field(8095, description="Port of the demo's webhook receiver.")
     allowed_private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated hosts in private networks that a webhook may call."
@@ -100,8 +116,17 @@ class Settings(BaseSettings):
         store = self.s3_endpoint or f"http://127.0.0.1:{self.s3_port}"
         return (self.media_url or f"{store.rstrip('/')}/public").rstrip("/")
 
+    @property
+    def ledger_key_file(self) -> Path:
+        """The file of the key that signs the log."""
+        return self.ledger_key or self.home / "ledger.key"
+
     def require_database_url(self) -> str:
         """The address of the database. Raises SettingMissing when nothing says where it is."""
         if self.database_url is None:
             raise SettingMissing("SANSHEN_DATABASE_URL")
         return self.database_url
+
+    def require_owner_url(self) -> str:
+        """The address with the login that owns the tables. Raises SettingMissing as `require_database_url` does."""
+        return self.database_owner_url or self.require_database_url()

@@ -10,10 +10,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from states.content import Content
 from states.delivery import DeliveryState
+from states.events import Event
 from states.item import State
 from storage.errors import NotFound
 from storage.renditions import of_revision
-from storage.tables import Asset, Delivery, Destination, EventRow, Rendition, Revision, Submission
+from storage.tables import Asset, Delivery, Destination, Disclosure, EventRow, Rendition, Revision, Submission
 
 APP = "app"  # the platform whose confirmed delivery puts a story before our own readers
 
@@ -100,11 +101,17 @@ async def _retraction_note(session: AsyncSession, submission: Submission) -> str
     if submission.state != State.RETRACTED.value:
         return None
     statement = (
-        select(EventRow.reason)
-        .where(col(EventRow.submission_id) == submission.id, col(EventRow.event) == "retract")
+        select(Disclosure.opened)
+        .join(
+            EventRow,
+            (col(EventRow.submission_id) == col(Disclosure.submission_id))
+            & (col(EventRow.item_seq) == col(Disclosure.item_seq)),
+        )
+        .where(col(EventRow.submission_id) == submission.id, col(EventRow.event) == Event.RETRACT.value)
         .order_by(col(EventRow.item_seq).desc())
     )
-    return (await session.exec(statement)).first()
+    opened = (await session.exec(statement)).first() or {}
+    return opened["reason"][1] if "reason" in opened else None
 
 
 async def public_story(session: AsyncSession, submission_id: UUID) -> StoryRecord | None:

@@ -14,9 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from states.content import AssetRef
 from states.decide import decide
+from states.events import Event
 from states.item import Request
 from states.roles import Actor
-from states.submission import Event
 from states.text import Text
 from storage.advance import Advanced, Change, advance
 from storage.assets import add_asset

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,22 +15,29 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from deployments.stack import s3
 from deployments.stack.errors import SocketInTheWay
+from deployments.stack.postgres import APP_LOGIN
 from deployments.stack.process import child_environment, die_with_parent
 from deployments.stack.secrets import load_secrets
-from deployments.stack.temporary_postgres import temporary_postgres
+from deployments.stack.temporary_postgres import app_url, temporary_postgres
 from states.content import Content
+from states.events import Event
 from states.item import Request, State
+from states.ledger import canonical_sha256
 from states.roles import SYSTEM, Actor, Role
-from states.submission import Event
 from storage import migrations
 from storage.advance import Advanced, Change, advance
 from storage.database import Database
 from storage.destinations import add_destination
 from storage.drafts import create_submission
+from storage.grants import apply_grants
 from storage.items import load_item
+from storage.log import sequence
+from storage.notes import Signer
 from storage.objects import Objects
 from storage.people import actor_of, add_person, hash_password, open_sign_in
 from storage.settings import Settings
@@ -72,10 +80,12 @@ async def _execute(url: str, *statements: str) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An empty PostgreSQL for the session; `newsroom_template` in it is migrated and never changed."""
+    """An empty PostgreSQL for the session, as its owner; `newsroom_template` in it is migrated and never changed."""
     with temporary_postgres(tmp_path_factory.mktemp("pg")) as url:
+        template = _beside(url, "newsroom_template")
         _run_apart(lambda: asyncio.run(_execute(url, "CREATE DATABASE newsroom_template")))
-        _run_apart(lambda: migrations.upgrade(_beside(url, "newsroom_template")))
+        _run_apart(lambda: migrations.upgrade(template))
+        _run_apart(lambda: asyncio.run(apply_grants(template, APP_LOGIN)))
         yield url
 
 
@@ -85,20 +95,34 @@ def _beside(url: str, name: str) -> str:
 
 @pytest.fixture
 def fresh_database(postgres_url: str) -> Iterator[str]:
-    """A database of this test's own."""
+    """A database of this test's own, with the application's login."""
     yield from _clone(postgres_url)
 
 
 @pytest.fixture(scope="module")
 def module_database(postgres_url: str) -> Iterator[str]:
-    """A database of this module's own: its tests make submissions of their own in it."""
+    """A database of this module's own, with the application's login: its tests make submissions in it."""
     yield from _clone(postgres_url)
+
+
+@pytest.fixture(scope="session")
+def as_owner() -> Callable[[str], str]:
+    """The address of the same database with the login that owns its tables: for what the application may not do."""
+    return lambda url: url.replace(f"//{APP_LOGIN}:", "//sanshen:", 1)
+
+
+@pytest.fixture(scope="module")
+async def owner_db(module_database: str, as_owner: Callable[[str], str]) -> AsyncIterator[Database]:
+    """This module's database as its owner."""
+    db = Database(as_owner(module_database), pool_size=2)
+    yield db
+    await db.close()
 
 
 def _clone(url: str) -> Iterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     _run_apart(lambda: asyncio.run(_execute(url, f"CREATE DATABASE {name} TEMPLATE newsroom_template")))
-    yield _beside(url, name)
+    yield app_url(_beside(url, name))
     _run_apart(lambda: asyncio.run(_execute(url, f"DROP DATABASE {name} WITH (FORCE)")))
 
 
@@ -274,3 +298,72 @@ async def newsroom(module_database: str, password_hash: str) -> AsyncIterator[Ne
         await add_destination(session, Destination(id="short", platform="vertical", name="短视频"))
     yield Newsroom(db, people, tokens)
     await db.close()
+
+
+@dataclass(frozen=True)
+class Book:
+    """The log of a newsroom, for those who read it and for those who forge it."""
+
+    newsroom: Newsroom
+    owner: Database
+    signer: Signer
+
+    async def sequence(self, signer: Signer | None = None) -> None:
+        """Everything that waits is in the log."""
+        is_more = True
+        while is_more:
+            async with self.newsroom.db.transaction() as session:
+                is_more = await sequence(session, signer or self.signer) is not None
+
+    async def signed(self, **content: Any) -> UUID:
+        """Signed off with the renditions that it has: none."""
+        item = await self.newsroom.in_state(State.FINAL_REVIEW, **content)
+        sha256 = await self.newsroom.revision(item)
+        facts = {"revision_sha256": sha256, "manifest_sha256": canonical_sha256([]), "problems": []}
+        await self.newsroom.send(item, Event.MEDIA_READY, SYSTEM, facts=facts)
+        await self.newsroom.send(item, Event.APPROVE, "chief")
+        return item
+
+    async def published(self, **content: Any) -> UUID:
+        """Signed off, handed over, confirmed."""
+        item = await self.signed(**content)
+        facts = {"revision_number": 1, "destination": "app"}
+        await self.newsroom.send(item, Event.DELIVERY_CONFIRMED, SYSTEM, facts=facts)
+        return item
+
+    @asynccontextmanager
+    async def forging(self, *statements: str, **values: Any) -> AsyncIterator[AsyncSession]:
+        """What the owner of the tables can do when nobody looks: no trigger, no reference. Undone at the end."""
+        async with self.owner._sessions() as session:
+            connection = await session.connection()
+            await connection.execute(text(_FREE))
+            for statement in statements:
+                given = {name: value for name, value in values.items() if f":{name}" in statement}
+                await connection.execute(text(statement), given)
+            yield session
+            await session.rollback()
+
+    async def scalar(self, statement: str, **values: Any) -> Any:
+        """One value from the database."""
+        async with self.newsroom.db.transaction() as session:
+            return await (await session.connection()).scalar(text(statement), values)
+
+
+_FREE = """
+DO $$ DECLARE each record; BEGIN
+    FOR each IN SELECT conrelid::regclass AS name, conname FROM pg_constraint
+        WHERE contype IN ('f', 'c') AND connamespace = current_schema()::regnamespace LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', each.name, each.conname);
+    END LOOP;
+    FOR each IN SELECT oid::regclass AS name FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace LOOP
+        EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', each.name);
+    END LOOP;
+END $$
+"""
+
+
+@pytest.fixture
+def book(newsroom: Newsroom, owner_db: Database) -> Book:
+    """The log of this module's newsroom."""
+    return Book(newsroom, owner_db, Signer("sanshen/test", bytes(range(32))))

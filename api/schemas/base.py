@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from states.text import Text
+from states.wall_time import NotAWallTime, WallTime
 
 
 class Body(BaseModel):
@@ -77,3 +78,28 @@ Name = Annotated[
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal.")]
 Reason = Annotated[Words, Field(max_length=2000)]
 Moment = datetime
+
+
+class WallClock(Body):
+    """A time on the wall clock of a place: `local` without an offset, `zone` as an IANA name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"local": "2026-11-23T08:00", "zone": "Asia/Shanghai"}]}
+    )
+    local: Annotated[str, Field(max_length=32)]
+    zone: Annotated[str, Field(max_length=64)] = "Asia/Shanghai"
+
+    @model_validator(mode="after")
+    def _exists(self) -> "WallClock":
+        try:
+            self.wall_time()
+        except NotAWallTime as error:
+            raise refuse(
+                "应为本地时间（如 2026-11-23T08:00，不带时差）和时区名（如 Asia/Shanghai）。",
+                "This must be a local time without an offset (2026-11-23T08:00) and a zone (Asia/Shanghai).",
+            ) from error
+        return self
+
+    def wall_time(self) -> WallTime:
+        """As `states` knows it. Raises NotAWallTime."""
+        return WallTime(self.local, self.zone)

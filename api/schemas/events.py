@@ -5,9 +5,11 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.base import Body, Reason, Sha256, Shown
+from api.schemas.base import Body, Reason, Sha256, Shown, WallClock
+from api.schemas.comments import MOST_COMMENTS, NewComment
+from api.schemas.destinations import Slug
 from api.schemas.submissions import Standing
-from states.submission import Event
+from states.events import Event
 
 _HASH = "3f79bb7b435b05321651daefd374cdc681dc06faa65e374e38337b88ca046dea"
 
@@ -21,6 +23,26 @@ class EventOrder(Body):
                 {"event": "claim"},
                 {"event": "approve", "revision_sha256": _HASH, "comment": "事实已核对"},
                 {"event": "return_for_revision", "revision_sha256": _HASH, "reason": "请补充现场照片"},
+                {"event": "reject", "revision_sha256": _HASH, "preset_reason_id": "too-old"},
+                {
+                    "event": "return_for_revision",
+                    "revision_sha256": _HASH,
+                    "preset_reason_id": "facts-to-verify",
+                    "comments": [
+                        {
+                            "body": "日期有误？",
+                            "anchor": {
+                                "kind": "text",
+                                "field": "body",
+                                "start": 0,
+                                "end": 3,
+                                "quote": "11月",
+                            },
+                        }
+                    ],
+                },
+                {"event": "hand_over", "to": "0191d3a0-0000-7000-8000-000000000002"},
+                {"event": "schedule", "release": {"local": "2026-11-23T08:00", "zone": "Asia/Shanghai"}},
             ]
         }
     )
@@ -28,6 +50,12 @@ class EventOrder(Body):
     revision_sha256: Sha256 | None = None
     reason: Reason | None = None
     comment: Reason | None = None
+    to: UUID | None = Field(None, description="Who takes the piece over (`hand_over`).")
+    release: WallClock | None = Field(None, description="When it goes out (`schedule`).")
+    preset_reason_id: Slug | None = Field(
+        None, description="Its Chinese words are recorded as the reason, before those of `reason`."
+    )
+    comments: Annotated[list[NewComment], Field(max_length=MOST_COMMENTS)] = Field(default_factory=list)
 
 
 class BatchItem(EventOrder):

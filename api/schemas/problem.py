@@ -15,6 +15,15 @@ class FieldProblem(Shown):
     en: str
 
 
+class FaultProblem(Shown):
+    """What is wrong with a workflow, at which stage; null: with the whole."""
+
+    code: str = Field(examples=["review-skipped"])
+    stage: str | None
+    zh: str
+    en: str
+
+
 class Problem(Shown):
     """Why a request was not done, and what to do next. Nothing has changed."""
 
@@ -33,3 +42,6 @@ class Problem(Shown):
     guard: str | None = Field(None, description="For `/problems/guard-refused`: which condition.")
     details: list[Any] | None = Field(None, description="For `/problems/guard-refused`: what exactly.")
     current_version: int | None = Field(None, description="For `/problems/stale-version`.")
+    faults: list[FaultProblem] | None = Field(
+        None, description="For `/problems/workflow-invalid`: every one."
+    )

@@ -23,6 +23,9 @@ class HistoryEvent(Shown):
     reason: str | None
     comment: str | None
     facts: dict[str, Any]
+    commitments: dict[str, str] = Field(
+        description="Salted hashes of what the event says of people; the values can be erased, these stay."
+    )
     at: datetime
     prev_hash: str
     hash: str

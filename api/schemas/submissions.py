@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from api.schemas.base import Body, Line, Name, PersonRef, Sha256, Shown, TextShown, Words, refuse
+from api.schemas.base import Body, Line, Name, PersonRef, Sha256, Shown, TextShown, WallClock, Words, refuse
 from api.schemas.destinations import Slug
 from states.content import AiLabel
 
@@ -46,6 +46,9 @@ class ContentFields(Body):
         default_factory=list, max_length=50
     )
     correction_note: Words = Field("", max_length=1000)
+    embargo: WallClock | None = Field(
+        None, description="禁发截止: not before this time, whatever is scheduled."
+    )
 
 
 class NewSubmission(ContentFields):
@@ -94,6 +97,9 @@ class SubmissionLine(Standing):
     is_fast_track: bool
     author: PersonRef
     claimed_by: PersonRef | None
+    claimed_until: datetime | None = Field(description="When the claim lapses unless it is renewed.")
+    stage: str | None = Field(description="The stage of its workflow that the piece is in, or waits for.")
+    due_at: datetime | None = Field(description="When that stage is due.")
     live_revision_number: int | None
     created_at: datetime
     updated_at: datetime
@@ -150,12 +156,31 @@ class DestinationProblem(Shown):
     source: str = ""
 
 
+class ReleaseShown(Shown):
+    """When the piece goes out: the wall-clock time, if one is scheduled, and the moment (embargo included)."""
+
+    local: str | None
+    zone: str | None
+    at: datetime
+
+
+class OverrideShown(Shown):
+    """An emergency override that waits for the second person."""
+
+    asked_by: PersonRef
+    asked_at: datetime
+    stage: str
+
+
 class SubmissionShown(SubmissionLine):
     """A submission, whole."""
 
     content: dict[str, object] = Field(description="The current revision, as it is hashed.")
     is_intake_done: bool
     last_editor: PersonRef
+    workflow_id: int | None = Field(description="The version of its reviews; kept from the first submit on.")
+    release: ReleaseShown | None
+    override: OverrideShown | None
     allowed_events: list[str] = Field(description="What you could do now; `edit` is done by PATCH.")
     assets: list[AssetShown]
     problems: list[DestinationProblem]

@@ -6,8 +6,8 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from deployments.stack.home import write_private
-from deployments.stack.postgres import Cluster
-from deployments.stack.secrets import Secrets
+from deployments.stack.postgres import APP_LOGIN, Cluster, cluster_in
+from deployments.stack.secrets import SECRETS_FILE, Secrets, load_secrets
 from storage.settings import STACK_FILE, Settings
 
 
@@ -38,7 +38,8 @@ def with_addresses(settings: Settings, embedded: Embedded, keys: Secrets, cluste
     """The settings with the addresses and keys of the embedded servers filled in."""
     update: dict[str, object] = {}
     if embedded.postgres:
-        update["database_url"] = cluster.url("sanshen", keys.sanshen_password, "sanshen")
+        update["database_url"] = cluster.url(APP_LOGIN, keys.sanshen_app_password, "sanshen")
+        update["database_owner_url"] = cluster.url("sanshen", keys.sanshen_password, "sanshen")
     if embedded.s3:
         update["s3_endpoint"] = f"http://127.0.0.1:{settings.s3_port}"
         update["s3_access_key"] = keys.s3_access_key
@@ -48,8 +49,23 @@ def with_addresses(settings: Settings, embedded: Embedded, keys: Secrets, cluste
     return settings.model_copy(update=update)
 
 
+def with_owner_address(settings: Settings) -> Settings:
+    """For commands that act as the owner on our own PostgreSQL: its address, from the home's keys.
+
+    Settings for an outside server stay as they are.
+    """
+    home = settings.home.expanduser().resolve()
+    if not embedded_parts(settings).postgres or not (home / SECRETS_FILE).exists():
+        return settings
+    url = cluster_in(home / "postgres").url("sanshen", load_secrets(home).sanshen_password, "sanshen")
+    return settings.model_copy(update={"database_owner_url": url})
+
+
 def write_stack_file(settings: Settings, embedded: Embedded) -> None:
-    """`<home>/stack.env`, 0600: what `sanshen worker` in another terminal needs to find our servers."""
+    """`<home>/stack.env`, 0600: what `sanshen worker` in another terminal needs to find our servers.
+
+    Without the owner's address: nothing that runs all the time needs it.
+    """
     known = as_environment(settings)
     names = [
         *(["SANSHEN_DATABASE_URL"] if embedded.postgres else []),
@@ -61,10 +77,10 @@ def write_stack_file(settings: Settings, embedded: Embedded) -> None:
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """Every setting that differs from its default, as variables for a child process."""
+    """Every setting that differs from its default, as variables for a child process; not the owner's address."""
     variables = {}
     for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
+        value = None if name == "database_owner_url" else getattr(settings, name)
         if value is not None and value != field.default:
             variables[str(field.validation_alias or f"SANSHEN_{name.upper()}")] = _as_text(value)
     return variables

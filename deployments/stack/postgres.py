@@ -21,6 +21,7 @@ from states.text import Text
 PORT = 5432  # only the name of the socket: PostgreSQL listens on no network address
 STOP_SIGNAL = signal.SIGINT  # "fast": ends sessions, writes a checkpoint (PostgreSQL docs, server-shutdown)
 DATABASES = ("sanshen", "prefect")
+APP_LOGIN = "sanshen_app"  # what the application signs in as: it owns nothing and has what it was granted
 
 # For a small machine. fsync and full_page_writes stay on: a sign-off that was answered is on disk.
 _CONFIGURATION = {
@@ -99,12 +100,13 @@ async def answers(cluster: Cluster) -> bool:
     return await asyncio.to_thread(is_answering, cluster)
 
 
-def ensure_databases(cluster: Cluster, password: str, owners: Mapping[str, str]) -> None:
-    """A role and a database of its own for each name in `owners` (name -> password); can be repeated.
+def ensure_databases(cluster: Cluster, password: str, owners: Mapping[str, str], app_password: str) -> None:
+    """A role and a database of its own for each name in `owners` (name -> password), and `APP_LOGIN`; repeat at will.
 
-    The roles are no superusers; they may make databases, which the tests' cloning needs.
+    The owners are no superusers; they may make databases, which the tests' cloning needs.
     """
-    sql = "".join(_owner_sql(name, owner_password) for name, owner_password in owners.items())
+    sql = "".join(_role_sql(_OWNER_SQL, name, owner_password) for name, owner_password in owners.items())
+    sql += _role_sql(_LOGIN_SQL, APP_LOGIN, app_password)
     ask = [program("psql"), "-X", "-q", "-h", str(cluster.sockets), "-p", str(PORT), "-U", "postgres"]
     done = subprocess.run(
         [*ask, "-d", "postgres", "-v", "ON_ERROR_STOP=1"],
@@ -214,17 +216,24 @@ def _run_initdb(data: Path, password_file: Path, user: str | None) -> None:
 
 
 _OWNER_SQL = """\
-SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'owner')
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner') \\gexec
-ALTER ROLE :"owner" PASSWORD :'password';
-SELECT format('CREATE DATABASE %I OWNER %I', :'owner', :'owner')
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'owner') \\gexec
+SELECT format('CREATE ROLE %I LOGIN CREATEDB', :'role')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec
+ALTER ROLE :"role" PASSWORD :'password';
+SELECT format('CREATE DATABASE %I OWNER %I', :'role', :'role')
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'role') \\gexec
+"""
+# The owner is made a member, so that it can end the application's sessions; never the other way round.
+_LOGIN_SQL = """\
+SELECT format('CREATE ROLE %I LOGIN', :'role')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec
+ALTER ROLE :"role" PASSWORD :'password';
+GRANT :"role" TO sanshen;
 """
 
 
-def _owner_sql(name: str, password: str) -> str:
+def _role_sql(template: str, name: str, password: str) -> str:
     # Through standard input: a command line can be read by everyone on the machine.
-    return f"\\set owner {name}\n\\set password {password}\n{_OWNER_SQL}"
+    return f"\\set role {name}\n\\set password {password}\n{template}"
 
 
 def _no_databases(reason: str) -> Text:

@@ -41,8 +41,11 @@ def follow_parent(sig: signal.Signals) -> None:
 
 
 def child_environment(extra: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Our environment with `extra`, without PG*, which would turn PostgreSQL clients elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    """Our environment with `extra`, without PG*, which would turn PostgreSQL clients elsewhere, and without the
+    address of the tables' owner, which no part needs.
+    """
+    left_out = ("PG", "SANSHEN_DATABASE_OWNER_URL")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {**kept, MARK: str(home), **extra}
 
 

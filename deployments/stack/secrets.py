@@ -17,7 +17,8 @@ class Secrets:
     """Every key of the embedded stack; each is URL-safe text."""
 
     postgres_password: str
-    sanshen_password: str
+    sanshen_password: str  # of the role that owns our tables
+    sanshen_app_password: str  # of the application's login
     prefect_password: str
     s3_access_key: str
     s3_secret_key: str

@@ -26,8 +26,8 @@ def server_items(settings: Settings, embedded: Embedded, keys: Secrets, cluster:
     if embedded.postgres:
         items += _postgres(cluster, keys)
     elif embedded.prefect:
-        prefect_database = database_beside(str(settings.database_url))
-        make = functools.partial(_ensure_outside, str(settings.database_url), prefect_database)
+        prefect_database = database_beside(settings.require_owner_url())
+        make = functools.partial(_ensure_outside, settings.require_owner_url(), prefect_database)
         items.append(Step("databases", _DATABASES, make))
     if embedded.s3:
         items.append(_s3(settings, keys))
@@ -57,7 +57,9 @@ def _postgres(cluster: Cluster, keys: Secrets) -> list[Item]:
         user=cluster.user,
         stop_signal=postgres.STOP_SIGNAL,
     )
-    make = functools.partial(postgres.ensure_databases, cluster, keys.postgres_password, owners)
+    make = functools.partial(
+        postgres.ensure_databases, cluster, keys.postgres_password, owners, keys.sanshen_app_password
+    )
     return [server, Step("databases", _DATABASES, _in_thread(make), after=("postgres",))]
 
 

@@ -23,7 +23,8 @@ _START_TIMEOUT_S = 60.0
 def temporary_postgres(folder: Path) -> Iterator[str]:
     """Run PostgreSQL on data in `folder` (new or used before) and give the URL of its database `sanshen`.
 
-    `postgresql://sanshen:…@/sanshen?host=…`; the role may make databases. The server ends with the block,
+    `postgresql://sanshen:…@/sanshen?host=…`; the role may make databases. `app_url` turns it into that of the
+    application's login, which owns nothing and has the same password. The server ends with the block,
     and on Linux also when this process dies. One user of a folder at a time. Same durability as in production.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,12 +34,18 @@ def temporary_postgres(folder: Path) -> Iterator[str]:
     server = _start(cluster, folder / "log")
     try:
         _wait_until_ready(cluster, server, folder / "log")
-        postgres.ensure_databases(cluster, password, dict.fromkeys(postgres.DATABASES, password))
+        owners = dict.fromkeys(postgres.DATABASES, password)
+        postgres.ensure_databases(cluster, password, owners, password)
         yield cluster.url("sanshen", password, "sanshen")
     finally:
         _stop(server)
         if cluster.sockets.parent != cluster.data.parent:
             shutil.rmtree(cluster.sockets, ignore_errors=True)
+
+
+def app_url(owner_url: str) -> str:
+    """The address of the same database with the application's login."""
+    return owner_url.replace("//sanshen:", f"//{postgres.APP_LOGIN}:", 1)
 
 
 def _kept_password(folder: Path) -> str:

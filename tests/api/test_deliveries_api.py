@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from states.delivery import DeliveryState
+from states.events import Event
 from states.item import State
-from states.submission import Event
 from storage.deliveries import deliveries_of, move_delivery
 from storage.keys import RENDITIONS
 from storage.outbox import work_of

@@ -47,7 +47,7 @@ async def test_events_that_the_page_allows_leave_out_what_only_a_delivery_can_do
 ) -> None:
     item = await newsroom.in_state(State.APPROVED)
     shown = (await api("GET", f"/v1/submissions/{item}", "chief")).json()
-    assert shown["allowed_events"] == ["retract"]
+    assert shown["allowed_events"] == ["correct", "retract"]
 
 
 async def test_batch_does_each_item_on_its_own(api: Any, newsroom: Any) -> None:

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from states.delivery import DeliveryState
+from states.events import Event
 from states.item import State
 from states.roles import SYSTEM
-from states.submission import Event
 from storage.deliveries import deliveries_of, move_delivery
 
 FEEDS = ("/feeds/rss.xml", "/feeds/atom.xml", "/feeds/feed.json")

@@ -32,7 +32,8 @@ def test_document_is_openapi_31_and_every_reference_leads_somewhere() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     for node in _nodes(DOCUMENT):
         if isinstance(reference := node.get("$ref"), str):
-            assert reference.removeprefix("#/components/schemas/") in schemas, reference
+            kind, _, name = reference.removeprefix("#/components/").partition("/")
+            assert name in DOCUMENT["components"][kind], reference
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
 
@@ -62,7 +63,9 @@ def test_route_declares_its_problems(method: str, path: str, operation: dict[str
         assert "422" in problems
     for status, body in problems.items():
         assert body["schema"] == {"$ref": "#/components/schemas/Problem"}
-        for slug, example in body["examples"].items():
+        for slug, reference in body["examples"].items():
+            assert reference == {"$ref": f"#/components/examples/{slug}"}
+            example = DOCUMENT["components"]["examples"][slug]
             assert example["value"]["type"] == KINDS[slug].type
             assert str(KINDS[slug].status) == status
     assert "HTTPValidationError" not in str(responses)

@@ -13,6 +13,8 @@ import pytest
 from deployments.receiver import Receiver
 from platforms.webhook import sign
 
+pytestmark = pytest.mark.slow
+
 SECRET = "between us"
 
 

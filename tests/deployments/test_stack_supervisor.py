@@ -22,6 +22,8 @@ from deployments.stack.supervisor import Supervisor
 from deployments.stack.terminal import Terminal, reader_language
 from states.text import Text
 
+pytestmark = pytest.mark.slow
+
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 

@@ -28,9 +28,9 @@ from deployments.stack.process import child_environment, die_with_parent
 from deployments.worker import WORKER_TYPE, WarmWorker, _kill_group
 from flows.catalogue import CATALOGUE, QUEUES, item_tag
 from flows.dispatcher import Dispatcher
+from states.events import Event
 from states.item import State
 from states.roles import SYSTEM
-from states.submission import Event
 from storage import outbox, renditions
 from storage.destinations import add_destination
 from storage.settings import Settings
@@ -145,7 +145,7 @@ async def client(prefect_url: str) -> AsyncIterator[PrefectClient]:
 
 @pytest.fixture
 def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """start_worker() runs `sanshen worker`; start_worker(command…) another one, in the same environment."""
+    """start_worker() runs `sanshen worker`; start_worker(command…, **more) another, with `more` environment."""
     from contextlib import ExitStack
 
     secret = settings.s3_secret_key
@@ -163,9 +163,9 @@ def start_worker(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., s
     }
     with ExitStack() as processes:
 
-        def start(*command: str) -> subprocess.Popen[bytes]:
+        def start(*command: str, **more: str) -> subprocess.Popen[bytes]:
             given = command or ("-m", "deployments.cli", "worker")
-            return processes.enter_context(_process((sys.executable, *given), env, tmp_path))
+            return processes.enter_context(_process((sys.executable, *given), env | more, tmp_path))
 
         yield start
 
@@ -254,14 +254,16 @@ async def _is_in(client: PrefectClient, run: FlowRun, state: StateType) -> bool:
 
 @pytest.mark.slow
 async def test_stock_process_worker_runs_the_same_deployments(
-    settings: Settings, newsroom: Any, client: PrefectClient, start_worker: Any
+    settings: Settings, newsroom: Any, client: PrefectClient, start_worker: Any, tmp_path: Path
 ) -> None:
     """Nothing but the pool's type differs."""
     # A fresh interpreter takes seconds until its first line, so the lease is as long as in production.
     stock = settings.model_copy(update={"prefect_work_pool": "stock", "lease_s": 30})
     await client.create_work_pool(WorkPoolCreate(name="stock", type="process"))
     await register(stock)
-    start_worker("-m", "prefect", "worker", "start", "--pool", "stock", "--type", "process")
+    # Prefect's runner makes runner_storage in the temporary folder: in a shared one, the first user's alone.
+    command = ("-m", "prefect", "worker", "start", "--pool", "stock", "--type", "process")
+    start_worker(*command, TMPDIR=str(tmp_path))
     dispatcher = Dispatcher(stock, newsroom.db, client)
     item = (await newsroom.draft()).id
     await newsroom.send(item, Event.SUBMIT, "writer")

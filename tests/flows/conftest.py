@@ -14,15 +14,16 @@ from sqlmodel import col, select
 
 from flows import distribute, intake, render, retract
 from flows.context import Work
+from flows.ledger import Ledger
 from media.hashing import hash_file
 from media.profiles import PROFILES, Profile, Rung
 from media.sample import make_still
 from platforms.frame import Confirmed, Outcome, Platform
 from platforms.registry import PLATFORMS
 from states.content import AssetRef
+from states.events import Effect, Event
 from states.item import State
 from states.roles import SYSTEM
-from states.submission import Effect, Event
 from states.text import Text
 from storage import assets, outbox, renditions
 from storage.destinations import add_destination
@@ -108,7 +109,7 @@ class Desk:
         from storage.board import history_of
 
         async with self.newsroom.db.transaction() as session:
-            return await history_of(session, item)
+            return [row for row, _ in await history_of(session, item)]
 
     async def item(self, item: UUID) -> Any:
         async with self.newsroom.db.transaction() as session:
@@ -154,6 +155,9 @@ class Desk:
         }
         await self.newsroom.send(item, Event.MEDIA_READY, SYSTEM, facts=facts)
         await self.newsroom.send(item, Event.APPROVE, "chief")
+        await Ledger(
+            self.settings, self.newsroom.db
+        ).sequence()  # as the dispatcher does before it starts anything
 
 
 @pytest.fixture

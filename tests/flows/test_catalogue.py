@@ -9,8 +9,9 @@ from prefect.utilities.importtools import import_object
 
 from deployments.worker import _PRELOAD
 from flows.catalogue import CATALOGUE, QUEUES, item_tag, run_name
+from states.events import Effect, Event
 from states.item import State
-from states.submission import Effect, Event
+from states.wall_time import WallTime
 from storage import outbox
 
 
@@ -44,8 +45,10 @@ def test_every_flow_is_loaded_before_the_first_run() -> None:
 async def test_what_the_moves_write_is_what_the_flows_take(newsroom: Any) -> None:
     item = await newsroom.in_state(State.APPROVED)
     await newsroom.send(item, Event.RETRACT, "chief", reason="失实")
+    embargo = WallTime("2094-01-01T08:00", "Asia/Shanghai")
+    later = await newsroom.in_state(State.APPROVED, embargo=embargo)
     async with newsroom.db.transaction() as session:
-        rows = await outbox.work_of(session, item)
+        rows = [*await outbox.work_of(session, item), *await outbox.work_of(session, later)]
     assert {row.effect for row in rows} == {effect.value for effect in Effect}
     for row in rows:
         assert set(CATALOGUE[Effect(row.effect)].takes) <= set(row.payload)

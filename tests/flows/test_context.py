@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from flows import context
 from flows.context import NotYet, Work, backoff_s, working
+from states.events import Effect, Event
 from states.item import State
-from states.submission import Effect, Event
 from storage import outbox
 from storage.errors import Conflict, LeaseLost
 from storage.outbox import Fence

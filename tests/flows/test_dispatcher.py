@@ -28,7 +28,7 @@ from sqlalchemy.exc import InterfaceError
 from flows import dispatcher as dispatcher_module
 from flows.catalogue import CATALOGUE
 from flows.dispatcher import Dispatcher
-from states.submission import Effect
+from states.events import Effect
 from storage import outbox
 from storage.database import Database
 from storage.tables import OutboxRow

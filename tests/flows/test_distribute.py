@@ -11,8 +11,8 @@ from flows.context import NotYet, Work
 from flows.distribute import NotWhatWasSigned
 from platforms.frame import Confirmed, HandedOff, Refused, TryLater, Unknown
 from states.delivery import DeliveryState
+from states.events import Effect, Event
 from states.item import State
-from states.submission import Effect, Event
 from states.text import Text
 from storage.deliveries import deliveries_of, move_delivery
 from storage.effects import cancel_pending
@@ -20,7 +20,7 @@ from storage.outbox import Fence
 from storage.tables import Delivery, OutboxRow, Revision
 
 SAID = Text("对方说的话", "what they said")
-pytestmark = pytest.mark.usefixtures("plain_tasks")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks")]
 
 
 async def _run(desk: Any, item: UUID, fence: Fence | None = None) -> None:

@@ -9,8 +9,8 @@ import pytest
 from flows import intake, making
 from media.errors import EncoderKilled, TimedOut
 from media.probe import Probe
+from states.events import Effect, Event
 from states.item import State
-from states.submission import Effect, Event
 from states.text import Text
 from storage.keys import RENDITIONS
 from storage.objects import Objects
@@ -18,7 +18,7 @@ from storage.outbox import Fence
 from storage.renditions import of_sources
 from storage.tables import OutboxRow
 
-pytestmark = pytest.mark.usefixtures("plain_tasks", "small_profiles")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks", "small_profiles")]
 
 
 async def _sent_in(desk: Any, *files: Path) -> UUID:

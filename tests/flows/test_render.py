@@ -11,8 +11,8 @@ from flows import intake, making, render
 from media.errors import EncodeFailed, TimedOut
 from platforms.records import story_from
 from states.content import AssetRef
+from states.events import Effect, Event
 from states.item import State
-from states.submission import Effect, Event
 from states.text import Text
 from storage import renditions
 from storage.keys import RENDITIONS
@@ -21,7 +21,7 @@ from storage.outbox import Fence
 from storage.stories import story_record
 from storage.tables import OutboxRow
 
-pytestmark = pytest.mark.usefixtures("plain_tasks", "small_profiles")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks", "small_profiles")]
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from flows import distribute, retract
 from flows.context import NotYet
 from platforms.frame import Confirmed, HandedOff, Refused, TryLater
 from states.delivery import DeliveryState
-from states.submission import Effect, Event
+from states.events import Effect, Event
 from states.text import Text
 from storage.outbox import Fence
 from storage.tables import Delivery, OutboxRow
 
 SAID = Text("对方说的话", "what they said")
-pytestmark = pytest.mark.usefixtures("plain_tasks")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks")]
 
 
 async def _out(desk: Any, **states: Any) -> UUID:

@@ -1,6 +1,8 @@
 """Tiny media, made once a session by ffmpeg; every fixture is a path."""
 
 import functools
+import re
+import struct
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -128,3 +130,65 @@ def variable(make: Callable[..., Path]) -> Path:
 def long_clip(make: Callable[..., Path], clip: Path) -> Path:
     """Four minutes, made without encoding; rendering it takes long enough to be stopped."""
     return make("long.mp4", "-stream_loop", 120, "-i", clip, "-c", "copy")
+
+
+@pytest.fixture(scope="session")
+def make_heic(folder: Path) -> Callable[..., Path]:
+    """make_heic(name, left colour, right colour, quarter turns left, EXIF orientation): 64x48, one HEVC picture."""
+
+    def made(name: str, left: str = "red", right: str = "blue", turns: int = 0, orientation: int = 1) -> Path:
+        halves = (
+            f"color={left}:s=32x48:r=1:d=1[l];color={right}:s=32x48:r=1:d=1[r];[l][r]hstack,format=yuv420p"
+        )
+        coded = folder / f"{name}.hevc"
+        quiet = ("-x265-params", "log-level=none:info=0", "-f", "hevc")
+        ffmpeg("-filter_complex", halves, "-frames:v", 1, "-c:v", "libx265", *quiet, coded)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        (folder / name).write_bytes(_heif(coded.read_bytes(), turns, exif.tobytes()))
+        return folder / name
+
+    return made
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def _heif(coded: bytes, turns: int, exif: bytes) -> bytes:
+    """HEIF as ISO/IEC 23008-12 has it: item 1 is the picture, item 2 its EXIF; irot turns to the left."""
+    units = [unit for unit in re.split(rb"\x00{2,3}\x01", coded) if unit]
+    sets = [next(unit for unit in units if unit[0] >> 1 & 0x3F == kind) for kind in (32, 33, 34)]
+    picture = b"".join(struct.pack(">I", len(u)) + u for u in units if u[0] >> 1 & 0x3F < 32)
+    level = sets[1].replace(b"\x00\x00\x03", b"\x00\x00")[3:15]
+    arrays = b"".join(struct.pack(">BHH", 0x80 | 32 + n, 1, len(each)) + each for n, each in enumerate(sets))
+    config = b"\x01" + level + b"\xf0\x00\xfc\xfd\xf8\xf8\x00\x00\x0f\x03" + arrays
+    properties = (
+        _box(b"hvcC", config),
+        _box(b"ispe", struct.pack(">III", 0, 64, 48)),
+        _box(b"irot", bytes([turns])),
+    )
+    tied = _box(b"ipma", struct.pack(">IIHB3B", 0, 1, 1, 3, 0x81, 2, 0x83))
+    infos = tuple(
+        struct.pack(">IHH4sx", 2 << 24, number, 0, kind) for number, kind in ((1, b"hvc1"), (2, b"Exif"))
+    )
+    exif = struct.pack(">I", 6) + exif
+
+    def meta(start: int) -> bytes:
+        places = struct.pack(">HHHII", 1, 0, 1, start, len(picture))
+        places += struct.pack(">HHHII", 2, 0, 1, start + len(picture), len(exif))
+        return _box(
+            b"meta",
+            bytes(4),
+            _box(b"hdlr", bytes(8), b"pict", bytes(13)),
+            _box(b"pitm", struct.pack(">IH", 0, 1)),
+            _box(b"iinf", struct.pack(">IH", 0, 2), *(_box(b"infe", info) for info in infos)),
+            _box(b"iref", bytes(4), _box(b"cdsc", struct.pack(">HHH", 2, 1, 1))),
+            _box(b"iprp", _box(b"ipco", *properties), tied),
+            _box(b"iloc", struct.pack(">IBBH", 0, 0x44, 0, 2), places),
+        )
+
+    brands = _box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+    start = len(brands) + len(meta(0)) + 8
+    return brands + meta(start) + _box(b"mdat", picture, exif)

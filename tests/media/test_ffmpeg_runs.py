@@ -17,6 +17,8 @@ from media.errors import EncoderKilled, MediaError, OutputWrong, RetryableMediaE
 from media.profiles import PROFILES
 from media.render import pictures_for, render
 
+pytestmark = pytest.mark.slow
+
 ROOMY = _ffmpeg.Limits(wall_s=60, file_bytes=1 << 30)
 
 
@@ -77,7 +79,7 @@ def test_encoder_dies_with_a_killed_parent(args, tmp_path: Path):
     parent = subprocess.Popen([sys.executable, "-c", script, *args])
     try:
         children = _wait_for(
-            lambda: [p for p in psutil.Process(parent.pid).children() if "ffmpeg" in p.name()]
+            lambda: [p for p in psutil.Process(parent.pid).children(recursive=True) if "ffmpeg" in p.name()]
         )
     finally:
         os.kill(parent.pid, signal.SIGKILL)

@@ -20,6 +20,8 @@ from media.profiles import PROFILES
 from media.render import pictures_for
 from media.sniff import Kind, Sniffed
 
+pytestmark = pytest.mark.slow
+
 TINY = ("-c:v", "libx264", "-preset", "ultrafast")
 
 

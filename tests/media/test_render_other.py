@@ -13,6 +13,8 @@ from media.keys import rendition_key
 from media.profiles import PROFILES, profiles_for
 from media.sniff import Kind
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:

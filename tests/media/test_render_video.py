@@ -12,6 +12,8 @@ from media.errors import NotMedia
 from media.hls import read_master, read_packets
 from media.inspect import inspect
 
+pytestmark = pytest.mark.slow
+
 TINY = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "12", "-pix_fmt", "yuv420p")
 TESTSRC = ("-f", "lavfi", "-i")
 
@@ -223,6 +225,7 @@ async def test_ladder_has_rungs_up_to_the_source_and_keyframes_every_two_seconds
     assert [(rung["name"], rung["width"], rung["height"]) for rung in rendered.measured["rungs"]] == [
         ("540p", 960, 540),
         ("360p", 640, 360),
+        ("234p", 416, 234),
     ]
     folder = tmp_path / "app_hls"
     for variant in read_master(folder):

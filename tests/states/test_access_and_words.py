@@ -3,12 +3,12 @@
 import pytest
 
 from states.access import can_see
+from states.events import Event
 from states.guards import GUARDS
 from states.item import State
 from states.names import EVENT_NAMES, STATE_NAMES
 from states.refusals import GuardRefused, IllegalMove, RoleMissing
 from states.roles import EDITORS, ROLE_NAMES, SYSTEM, Actor, Role
-from states.submission import Event
 from states.text import Text
 
 

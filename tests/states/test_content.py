@@ -1,5 +1,6 @@
 """What a revision says: its name changes with every word, and the way to the table and back loses nothing."""
 
+import hashlib
 import json
 from dataclasses import fields, replace
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from states.content import AssetRef, Content
 from states.ledger import NotCanonical
+from states.wall_time import NotAWallTime, WallTime
 
 CLIP, STILL = AssetRef("a" * 64, "clip.mp4", "抗洪现场"), AssetRef("b" * 64, "still.jpg")
 CONTENT = Content(
@@ -20,6 +22,7 @@ CONTENT = Content(
     ai_label="none",
     destinations=("app", "webhook"),
     correction_note="",
+    embargo=WallTime("2026-05-04T08:00", "Asia/Shanghai"),
     assets=(CLIP, STILL),
 )
 CHANGES: dict[str, Any] = {
@@ -33,6 +36,7 @@ CHANGES: dict[str, Any] = {
     "ai_label": "assisted",
     "destinations": ("app",),
     "correction_note": "更正",
+    "embargo": WallTime("2026-05-04T08:00", "Asia/Urumqi"),
     "assets": (STILL, CLIP),
 }
 
@@ -59,14 +63,28 @@ def test_content_from_json_with_its_names_in_another_order_has_the_same_hash() -
     assert Content.from_json(turned).sha256() == CONTENT.sha256()
 
 
-def test_hash_of_an_empty_revision_stays_what_it_was() -> None:
-    """A new field of Content would rename every revision ever signed: it needs a decision, not a default."""
-    assert Content().sha256() == "c736ee31fc5b775b853a6f483f02a47f625fadc78e471b836b1c4c6ec621cae4"
+def test_hash_of_a_revision_leaves_out_what_says_nothing() -> None:
+    """So a field that is added to Content later renames no revision that was ever signed."""
+    assert Content().canonical() == {}
+    assert Content().sha256() == hashlib.sha256(b"{}").hexdigest()
+    said = Content(title="新桥通车", ai_label="none", tags=("民生",))
+    assert said.canonical() == {"title": "新桥通车", "ai_label": "none", "tags": ["民生"]}
+    assert Content.from_json(said.canonical()) == said == Content.from_json(said.to_json())
 
 
 def test_content_from_json_with_an_unknown_field_is_refused() -> None:
     with pytest.raises(TypeError):
         Content.from_json({"headline": "x"})
+
+
+def test_content_from_json_without_an_embargo_has_none() -> None:
+    assert Content.from_json({"title": "x"}).embargo is None
+    assert Content.from_json({"embargo": None}) == Content()
+
+
+def test_content_from_json_with_an_embargo_that_is_no_time_is_refused() -> None:
+    with pytest.raises(NotAWallTime):
+        Content.from_json({"embargo": {"local": "2026-05-04T08:00", "zone": "Asia/Nowhere"}})
 
 
 def test_content_with_a_lone_surrogate_has_no_hash() -> None:

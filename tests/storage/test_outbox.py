@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from states.submission import Effect
+from states.events import Effect
 from storage import outbox
 from storage.effects import enqueue
 from storage.errors import LeaseLost

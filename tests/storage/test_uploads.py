@@ -8,8 +8,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+from states.events import Event
 from states.refusals import GuardRefused
-from states.submission import Event
 from storage.assets import assets_of
 from storage.errors import NotFound, UploadRefused
 from storage.items import load_item
