@@ -1,6 +1,7 @@
 """PostgreSQL from its wheel: where its files are, how it is started, and its two databases."""
 
 import asyncio
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -125,29 +126,36 @@ def stop_left_over(cluster: Cluster, grace_s: float = 10.0) -> bool:
     A server is known by its working folder, which is the data folder. Afterwards its lock files go: a
     number in them may by now belong to a stranger, and PostgreSQL would refuse to start because of it.
     """
-    running = _running_on(cluster.data)
     postmaster = _postmaster_pid(cluster.data)
+    running = _running_on(cluster.data, postmaster)
     for process in running:
         if process.pid == postmaster:
-            process.send_signal(STOP_SIGNAL)
+            _signal(process, STOP_SIGNAL)
     _, stubborn = psutil.wait_procs(running, timeout=grace_s)
     for process in stubborn:
-        process.kill()
+        _signal(process, signal.SIGKILL)
     psutil.wait_procs(stubborn, timeout=5)
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
     (cluster.sockets / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
     return bool(running)
 
 
-def _running_on(data: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _works_in(process, data)]
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it ended meanwhile
+        process.send_signal(number)
 
 
-def _works_in(process: psutil.Process, data: Path) -> bool:
+def _running_on(data: Path, postmaster: int | None) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _works_in(process, data, postmaster)]
+
+
+def _works_in(process: psutil.Process, data: Path, postmaster: int | None) -> bool:
     try:
-        return process.name() == "postgres" and process.cwd() == str(data)
+        folder = process.cwd() if process.name() == "postgres" else None
     except (psutil.Error, OSError):
         return False
+    # A process on its way out has no working folder any more, and is not gone yet: it is waited for.
+    return folder == str(data) or (folder == "" and process.pid == postmaster)
 
 
 def _postmaster_pid(data: Path) -> int | None:
