@@ -7,8 +7,9 @@ from states.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a reviewer should know; `at_s` where it has a place in time."""
+    """Something a reviewer should know; `at_s` where it has a place in time, `until_s` where that is a stretch."""
 
     code: str
     text: Text
     at_s: float | None = None
+    until_s: float | None = None
