@@ -1,9 +1,14 @@
-"""ETags of submissions and what clients say about them (RFC 9110 section 13.1). The tag is the version."""
+"""ETags and what clients say about them (RFC 9110 section 13.1).
 
+The tag of a submission is its version; that of an administrator's small record is the hash of what is shown.
+"""
+
+import hashlib
 import re
 from typing import Annotated
 
 from fastapi import Header
+from pydantic import BaseModel
 
 from api.problems import ApiProblem, invalid_field
 from states.text import Text
@@ -54,6 +59,27 @@ def required_version(if_match: str | None) -> int:
             "Give the ETag that you read in the If-Match header, so that nobody's change is overwritten.",
         )
     return seen
+
+
+def content_tag(shown: BaseModel) -> str:
+    """The strong entity tag of a record that has no version of its own."""
+    return f'"{hashlib.sha256(shown.model_dump_json().encode()).hexdigest()[:32]}"'
+
+
+def require_current(if_match: str | None, current: BaseModel) -> None:
+    """Nothing, when the client saw the record as it is now. The caller holds the record against other writers.
+
+    Raises ApiProblem: 428 where the client does not say, 412 with the current tag where it saw another one.
+    """
+    if if_match is None or if_match.strip() == "*":
+        required_version(if_match)
+    tag = content_tag(current)
+    if if_match != tag:
+        text = Text(
+            "您看到的已被他人改过。请重新读取，核对后再改。",
+            "Somebody changed it after you read it. Read it again, and then change it.",
+        )
+        raise ApiProblem("stale-version", text, ETag=tag)
 
 
 def has_current(if_none_match: str | None, current: str) -> bool:

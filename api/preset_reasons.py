@@ -2,16 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from api.asking import ADMINISTRATORS, STAFF, Asker, Unit, require
 from api.openapi import API, problems
+from api.preconditions import IfMatch, content_tag, require_current
 from api.problems import invalid_field
 from api.schemas.comments import NewPresetReason, PresetReasonPage, PresetReasonPatch, PresetReasonShown
 from api.schemas.destinations import Slug
 from states.events import Event
 from states.submission import MOVES
-from storage.preset_reasons import add_preset_reason, change_preset_reason, list_preset_reasons
+from storage.preset_reasons import (
+    add_preset_reason,
+    change_preset_reason,
+    list_preset_reasons,
+    preset_reason,
+)
 from storage.tables import PresetReason
 
 router = APIRouter(prefix=f"{API}/preset-reasons", tags=["comments"])
@@ -52,13 +58,40 @@ async def add(new: NewPresetReason, asker: Asker, unit: Unit) -> PresetReasonSho
     return PresetReasonShown.model_validate(await add_preset_reason(unit, row))
 
 
+@router.get(
+    "/{reason_id}",
+    summary="某条预设理由 · One preset reason",
+    responses=problems("role-missing", "not-found", "invalid-request"),
+)
+async def one(reason_id: Slug, asker: Asker, unit: Unit, response: Response) -> PresetReasonShown:
+    """The reason, in use or not, with the ETag that a change needs."""
+    require(asker, STAFF, "list_preset_reasons")
+    return _tagged(PresetReasonShown.model_validate(await preset_reason(unit, reason_id)), response)
+
+
 @router.patch(
     "/{reason_id}",
     summary="修改预设理由 · Change a preset reason",
-    responses=problems("role-missing", "not-found", "invalid-request"),
+    responses=problems(
+        "role-missing", "not-found", "stale-version", "precondition-required", "invalid-request"
+    ),
 )
-async def change(reason_id: Slug, patch: PresetReasonPatch, asker: Asker, unit: Unit) -> PresetReasonShown:
+async def change(
+    reason_id: Slug,
+    patch: PresetReasonPatch,
+    asker: Asker,
+    unit: Unit,
+    response: Response,
+    if_match: IfMatch = None,
+) -> PresetReasonShown:
     """Change its words or position, or stop it; what was recorded keeps the words of its day."""
     require(asker, ADMINISTRATORS, "change_preset_reason")
-    changes = patch.model_dump(exclude_unset=True)
-    return PresetReasonShown.model_validate(await change_preset_reason(unit, reason_id, changes))
+    seen = await preset_reason(unit, reason_id, is_held=True)
+    require_current(if_match, PresetReasonShown.model_validate(seen))
+    changed = await change_preset_reason(unit, reason_id, patch.model_dump(exclude_unset=True))
+    return _tagged(PresetReasonShown.model_validate(changed), response)
+
+
+def _tagged(shown: PresetReasonShown, response: Response) -> PresetReasonShown:
+    response.headers["ETag"] = content_tag(shown)
+    return shown

@@ -30,9 +30,13 @@ async def list_preset_reasons(
     return list(await session.exec(statement.order_by(*_ORDER).limit(limit)))
 
 
-async def preset_reason(session: AsyncSession, reason_id: str) -> PresetReason:
-    """The reason, in use or not. Raises NotFound."""
-    found = (await session.exec(select(PresetReason).where(col(PresetReason.id) == reason_id))).first()
+async def preset_reason(session: AsyncSession, reason_id: str, *, is_held: bool = False) -> PresetReason:
+    """The reason, in use or not; held against other writers to the end of the transaction if wanted.
+
+    Raises NotFound.
+    """
+    statement = select(PresetReason).where(col(PresetReason.id) == reason_id)
+    found = (await session.exec(statement.with_for_update() if is_held else statement)).first()
     if found is None:
         raise NotFound("preset reason", reason_id)
     return found

@@ -11,7 +11,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 import chinese_calendar
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -90,6 +90,12 @@ async def _read(session: AsyncSession) -> _Cached:
     rows = await session.exec(select(col(WorkingDay.day), col(WorkingDay.is_workday)))
     days = dict(rows.all())
     return _Cached(await working_hours(session), MappingProxyType(days), time.monotonic())
+
+
+async def hold_calendar(session: AsyncSession) -> None:
+    """Keep other writers of hours and days out to the end of the transaction; readers go on."""
+    connection = await session.connection()
+    await connection.execute(text("LOCK TABLE working_hours, working_day IN SHARE ROW EXCLUSIVE MODE"))
 
 
 async def working_hours(session: AsyncSession) -> WorkingHours:

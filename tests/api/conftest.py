@@ -34,6 +34,10 @@ class Api:
             path = f"/api{path}"
         return await self.client.request(method, path, headers=headers, **given)
 
+    async def seen(self, path: str) -> dict[str, str]:
+        """The header that says that the record was seen as it is now."""
+        return {"If-Match": (await self("GET", path, "admin")).headers["ETag"]}
+
     async def draft(self, who: str = "writer", **content: Any) -> dict[str, Any]:
         """A new submission, as it stands."""
         given = {"title": "新桥通车", "body": "正文。", "ai_label": "none", "destinations": ["app"]} | content

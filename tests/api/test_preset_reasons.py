@@ -47,7 +47,8 @@ async def test_administrator_adds_changes_and_stops_a_reason(api: Any, is_proble
     again = await api("POST", "/v1/preset-reasons", "admin", json={"id": "far-away", **ONE})
     is_problem(again, 409, "already-exists")
     path = "/v1/preset-reasons/far-away"
-    changed = await api("PATCH", path, "admin", json={"zh": "改过。", "is_active": False})
+    new = {"zh": "改过。", "is_active": False}
+    changed = await api("PATCH", path, "admin", json=new, headers=await api.seen(path))
     assert changed.json() == {"id": "far-away", **ONE, "zh": "改过。", "position": 3, "is_active": False}
     assert "far-away" not in [each["id"] for each in (await _list(api))["items"]]
     assert "far-away" in [each["id"] for each in (await _list(api, all=True))["items"]]
@@ -112,7 +113,8 @@ async def test_preset_reason_of_another_event_or_unknown_is_refused(
 
 
 async def test_stopped_preset_reason_is_refused(api: Any, newsroom: Any, is_problem: Any) -> None:
-    await api("PATCH", "/v1/preset-reasons/repeat", "admin", json={"is_active": False})
+    path = "/v1/preset-reasons/repeat"
+    await api("PATCH", path, "admin", json={"is_active": False}, headers=await api.seen(path))
     item = await newsroom.in_state(State.FIRST_REVIEW)
     given = {"revision_sha256": await newsroom.revision(item), "preset_reason_id": "repeat"}
     is_problem(await api.event(item, "reject", "duty", **given), 422, "invalid-request")
@@ -122,5 +124,6 @@ async def test_changed_preset_reason_leaves_the_record_as_it_was(api: Any, newsr
     item = await newsroom.in_state(State.FIRST_REVIEW)
     given = {"revision_sha256": await newsroom.revision(item), "preset_reason_id": "await-slot"}
     assert (await api.event(item, "hold", "duty", **given)).status_code == 200
-    await api("PATCH", "/v1/preset-reasons/await-slot", "admin", json={"zh": "另一句话。"})
+    path = "/v1/preset-reasons/await-slot"
+    await api("PATCH", path, "admin", json={"zh": "另一句话。"}, headers=await api.seen(path))
     assert (await _last(api, item))["reason"] == "版面或时段已满，待用。"

@@ -1,5 +1,6 @@
 """My queue and the newsroom's calendar over HTTP."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -81,10 +82,11 @@ async def test_day_is_set_and_unset_by_administrators_only(api: Any, is_problem:
         is_problem(await api("PUT", path, who, json=order), 403, "role-missing")
         is_problem(await api("DELETE", path, who), 403, "role-missing")
     is_problem(await api("DELETE", path, "admin"), 404, "not-found")
-    (day,) = (await api("PUT", path, "admin", json=order)).json()["days"]
+    (day,) = (await api("PUT", path, "admin", json=order, headers=await api.seen(path))).json()["days"]
     assert day == {"day": "2026-12-24", "is_workday": False, "name": "台庆", "source": "newsroom"}
     assert (await api("GET", path, "writer")).json()["days"] == [day]
-    assert (await api("DELETE", path, "admin")).status_code == 204
+    gone = await api("DELETE", path, "admin", headers=await api.seen(path))
+    assert gone.status_code == 204
     (day,) = (await api("GET", path, "writer")).json()["days"]
     assert (day["is_workday"], day["source"]) == (True, "chinese_calendar")
 
@@ -115,9 +117,52 @@ async def test_hours_are_changed_by_administrators_only(api: Any, is_problem: An
     nights = {"opens_at": "22:00", "closes_at": "06:00", "zone": "Europe/Berlin"}
     assert (await api("GET", "/v1/working-hours", "writer")).json() == seeded
     is_problem(await api("PUT", "/v1/working-hours", "chief", json=nights), 403, "role-missing")
-    assert (await api("PUT", "/v1/working-hours", "admin", json=nights)).json() == nights
+    path = "/v1/working-hours"
+    assert (await api("PUT", path, "admin", json=nights, headers=await api.seen(path))).json() == nights
     assert (await api("GET", "/v1/working-hours", "writer")).json() == nights
-    await api("PUT", "/v1/working-hours", "admin", json=seeded)
+    await api("PUT", path, "admin", json=seeded, headers=await api.seen(path))
+
+
+HOURS = ("18:00", "18:30", "17:30")
+
+
+@pytest.mark.parametrize(
+    ("path", "bodies"),
+    [
+        (
+            "/v1/working-hours",
+            [{"opens_at": "08:30", "closes_at": hour, "zone": "Asia/Shanghai"} for hour in HOURS],
+        ),
+        (
+            "/v1/working-days/2026-12-23",
+            [{"is_workday": False, "name": name} for name in ("台庆", "盘点", "")],
+        ),
+        ("/v1/preset-reasons/facts-to-verify", [{"position": number} for number in (7, 8, 9)]),
+    ],
+)
+async def test_change_over_somebody_elses_is_refused(
+    api: Any, is_problem: Any, path: str, bodies: list[dict[str, Any]]
+) -> None:
+    method = "PATCH" if "reasons" in path else "PUT"
+    seen = await api.seen(path)
+    before = (await api("GET", path, "admin")).json()
+    is_problem(await api(method, path, "admin", json=bodies[0]), 428, "precondition-required")
+    is_problem(
+        await api(method, path, "admin", json=bodies[0], headers={"If-Match": "*"}),
+        428,
+        "precondition-required",
+    )
+    assert (await api("GET", path, "admin")).json() == before
+    first, second = await asyncio.gather(
+        *(api(method, path, "admin", json=body, headers=seen) for body in bodies[:2])
+    )
+    won, lost = (first, second) if first.status_code == 200 else (second, first)
+    assert won.status_code == 200, won.text
+    assert lost.headers["ETag"] == won.headers["ETag"]
+    is_problem(lost, 412, "stale-version")
+    assert (await api("GET", path, "admin")).json() == won.json()
+    again = {"If-Match": won.headers["ETag"]}
+    assert (await api(method, path, "admin", json=bodies[2], headers=again)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ GET    /api/v1/queue                             |                    | ALL     
 POST   /api/v1/events:batch                      |                    | ALL                  |
 GET    /api/v1/preset-reasons                    |                    | STAFF                | author other
 POST   /api/v1/preset-reasons                    |                    | admin                | OTHERS
+GET    /api/v1/preset-reasons/{reason_id}        |                    | STAFF                | author other
 PATCH  /api/v1/preset-reasons/{reason_id}        |                    | admin                | OTHERS
 GET    /api/v1/audit/approvals                   |                    | chief admin          | REST
 GET    /api/v1/audit/approvals.csv               |                    | chief admin          | REST
@@ -231,7 +232,9 @@ async def _no_piece(newsroom: Any, api: Any) -> dict[str, Any]:
         lent = LentRole(people["head"], people["duty"], Role.DESK_HEAD, await _tomorrow(session))
         delegation = await grant_delegation(session, lent, newsroom.actor("head"))
     day = "2026-10-10"
-    assert (await api("PUT", f"/v1/working-days/{day}", "admin", json={"is_workday": True})).is_success
+    path = f"/v1/working-days/{day}"
+    seen = await api.seen(path)
+    assert (await api("PUT", path, "admin", json={"is_workday": True}, headers=seen)).is_success
     reason = {"id": f"reason-{number}", "event": "reject", "zh": "重复。", "en": "Twice.", "position": 1}
     assert (await api("POST", "/v1/preset-reasons", "admin", json=reason)).is_success
     return {
