@@ -67,6 +67,22 @@ async def test_correspondent_who_is_a_deputy_sees_what_was_sent_in_and_no_drafts
     assert (await api("GET", f"/v1/submissions/{sent}", "other_writer")).status_code == 404
 
 
+async def test_deputy_without_roles_of_their_own_reads_what_staff_reads_while_it_is_lent(
+    api: Any, newsroom: Any
+) -> None:
+    sent = await newsroom.received()
+    paths = ("/v1/preset-reasons", "/v1/workflows", f"/v1/submissions/{sent}/runs")
+
+    async def answers() -> list[int]:
+        return [(await api("GET", path, "other_writer")).status_code for path in paths]
+
+    assert await answers() == [403, 403, 404]
+    lent = (await _lend(api, newsroom, "duty", "other_writer", role="duty_editor")).json()
+    assert await answers() == [200, 200, 200]
+    await api("POST", f"/v1/delegations/{lent['id']}/revoke", "duty")
+    assert await answers() == [403, 403, 404]
+
+
 async def test_administrator_lends_for_somebody_else_and_others_cannot(
     api: Any, newsroom: Any, is_problem: Any
 ) -> None:
