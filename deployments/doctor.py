@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import httpx
 
+from deployments.doctor_check import Check
+from deployments.doctor_malware import clamd
 from deployments.stack import postgres, s3
 from deployments.stack.addresses import Embedded, embedded_parts
 from deployments.stack.assemble import wanted_ports
@@ -24,21 +25,13 @@ from states.text import Text
 from storage.grants import is_held_by_grant
 from storage.settings import Settings
 
+__all__ = ["Check", "examine"]
+
 _DISK_NEEDED_BYTES = 5 * 10**9  # room for a few stories with their renditions beside the servers' own data
 _TIMEOUT_S = 5.0
 
 ProbeS3 = Callable[[Settings], Awaitable[object]]
 """Raises when the object store of the settings cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at: whether it is well, what was found, and how to mend it if it is not."""
-
-    name: str
-    ok: bool
-    text: Text
-    mend: Text | None = None
 
 
 async def examine(settings: Settings, probe_s3: ProbeS3) -> list[Check]:
@@ -57,7 +50,7 @@ async def examine(settings: Settings, probe_s3: ProbeS3) -> list[Check]:
     checks.append(await _record(settings, checks[-1], supervisor))
     checks.append(await _server("S3", embedded.s3, supervisor, lambda: _ask_s3(settings, probe_s3)))
     checks.append(await _server("Prefect", embedded.prefect, supervisor, lambda: _ask_prefect(settings)))
-    return [*checks, _bubblewrap()]
+    return [*checks, _bubblewrap(), await clamd(settings)]
 
 
 def _python() -> Check:

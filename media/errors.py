@@ -44,6 +44,18 @@ class TooLarge(MediaError):
     code = "media.too_large"
 
 
+class Infected(MediaError):
+    """The malware scanner knows what is in the file."""
+
+    code = "media.infected"
+
+
+class NotScanned(MediaError):
+    """The malware scanner could not look through a file of a kind that must not pass without."""
+
+    code = "media.not_scanned"
+
+
 class OverLimit(MediaError):
     """The platform would not take what could be made of this file."""
 
@@ -72,3 +84,9 @@ class EncoderKilled(RetryableMediaError):
     """The encoder was killed from outside, mostly for lack of memory."""
 
     code = "media.encoder_killed"
+
+
+class ScannerAway(RetryableMediaError):
+    """The malware scanner is configured and does not answer; no file passes meanwhile."""
+
+    code = "media.scanner_away"

@@ -70,6 +70,24 @@ class Settings(BaseSettings):
     max_attempts: int = Field(6, description="Attempts of one piece of work before a person is told.")
     session_hours: int = Field(12, description="Hours that a sign-in lasts.")
     upload_max_bytes: int = Field(50 * 10**9, description="Largest file that can be sent in.")
+    upload_most_open: int = Field(100, description="Uploads that one person may have unfinished.")
+    upload_most_open_bytes: int = Field(
+        200 * 10**9, description="Bytes that one person's unfinished uploads may have together."
+    )
+    upload_most_day_bytes: int = Field(
+        500 * 10**9, description="Bytes that one person may begin to send within 24 hours."
+    )
+    upload_most_a_minute: int = Field(120, description="Uploads that one person may begin within a minute.")
+    clamd: str | None = Field(
+        None,
+        pattern=r"^(unix:///.+|tcp://.+:\d+)$",
+        description="clamd, the malware scanner: `unix:///path` or `tcp://host:port`; without it no file is scanned.",
+    )
+    clamd_max_bytes: int = Field(
+        25 * 2**20,
+        description="The least of `StreamMaxLength`, `MaxFileSize` and `MaxScanSize` in clamd.conf. A larger file is "
+        "not sent: clamd would answer OK for what it passes over.",
+    )
     ledger_key: Path | None = Field(
         None,
         description="File of the key that signs the log; default `<HOME>/ledger.key`, made at the first start.",

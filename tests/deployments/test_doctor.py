@@ -13,7 +13,7 @@ from storage.settings import Settings
 
 @pytest.fixture(autouse=True)
 def _without_slow_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SANSHEN_DATABASE_URL", "SANSHEN_S3_ENDPOINT", "PREFECT_API_URL"):
+    for name in ("SANSHEN_DATABASE_URL", "SANSHEN_S3_ENDPOINT", "PREFECT_API_URL", "SANSHEN_CLAMD"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(
         doctor, "_prefect_importable", lambda: Check("Prefect server", True, Text(zh="", en=""))
@@ -71,3 +71,18 @@ async def test_examine_with_outside_servers_that_do_not_answer_says_how_to_mend(
         assert setting in check.mend.zh
         assert setting in check.mend.en
     assert "InvalidAccessKeyId" in found["S3"].text.en
+
+
+async def test_examine_says_that_files_are_not_scanned_when_no_scanner_is_set(tmp_path: Path) -> None:
+    check = _by_name(await examine(_settings(tmp_path), refuse))["clamd"]
+    assert check.ok
+    assert "SANSHEN_CLAMD" in check.text.zh
+    assert "not scanned" in check.text.en
+
+
+async def test_examine_with_a_scanner_that_does_not_answer_is_not_well(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, clamd=f"unix://{tmp_path}/nobody")
+    check = _by_name(await examine(settings, refuse))["clamd"]
+    assert not check.ok
+    assert check.mend is not None
+    assert "SANSHEN_CLAMD" in check.mend.zh
