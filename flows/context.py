@@ -6,6 +6,7 @@ one: a worker that was paused and lost its lease can change nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from storage import outbox
 from storage.advance import Change, advance
 from storage.database import Database, is_unavailable
 from storage.errors import Conflict, LeaseLost
+from storage.live import announce
 from storage.objects import Objects
 from storage.outbox import Fence
 from storage.settings import Settings
@@ -33,9 +35,11 @@ _LOG = logging.getLogger(
 _CONFLICT_TRIES = 50
 _FIRST_DELAY_S = 2.0
 _LONGEST_DELAY_S = 300.0
+_LOOK_S = 0.5  # so that what was cancelled or withdrawn has stopped within two seconds
 
 
 Also = Callable[[AsyncSession], Awaitable[None]]
+IsWanted = Callable[[AsyncSession], Awaitable[bool]]
 
 
 class NotYet(Exception):
@@ -44,6 +48,10 @@ class NotYet(Exception):
     def __init__(self, why: str, delay_s: float) -> None:
         super().__init__(why)
         self.delay_s = delay_s
+
+
+class NoLongerWanted(Exception):
+    """What the work was for is gone: it stops where it is, and the row is finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class Work:
                     if also is not None:
                         await also(session)
                     await _tell(session, submission_id, event, request, Change(facts=facts))
+                await _announce(self.db)
                 return
             except Conflict:
                 await asyncio.sleep(0.02)
@@ -107,17 +116,26 @@ async def _tell(
         _LOG.info("%s no longer applies: %s", event.value, refusal)
 
 
+async def _announce(db: Database) -> None:
+    try:
+        await announce(db)
+    except Exception as error:  # the fact is told; who watches learns of it by their poll
+        if not is_unavailable(error):
+            raise
+
+
 def site_of(settings: Settings) -> Site:
     """The addresses at which readers find us, from the settings."""
     return Site(settings.site_name, settings.reader_url, settings.reader_media_url)
 
 
 @asynccontextmanager
-async def working(outbox_id: int, attempt: int) -> AsyncIterator[Work]:
+async def working(outbox_id: int, attempt: int, is_wanted: IsWanted | None = None) -> AsyncIterator[Work]:
     """Hold one attempt's lease from its beginning to its end, and settle the outbox row by how it ends.
 
     Normal end: finished. NotYet: again after its delay. Any other error: again with a growing delay, or,
     after the last attempt, given up with the reason. LeaseLost: somebody else has it; nothing is written.
+    `is_wanted` is asked twice a second; when it says no, the work is cancelled and counts as finished.
     """
     settings = Settings()
     fence = Fence(outbox_id, attempt)
@@ -126,8 +144,11 @@ async def working(outbox_id: int, attempt: int) -> AsyncIterator[Work]:
     try:
         async with db.transaction() as session:
             await outbox.extend(session, fence, settings.lease_s, is_running=True)
-        async with _kept_lease(work):
-            yield work
+        try:
+            async with _kept_lease(work, is_wanted):
+                yield work
+        except NoLongerWanted:
+            _LOG.info("no longer wanted: stopped")
         async with db.transaction() as session:
             await outbox.finish(session, fence)
     except LeaseLost:
@@ -140,15 +161,15 @@ async def working(outbox_id: int, attempt: int) -> AsyncIterator[Work]:
 
 
 @asynccontextmanager
-async def _kept_lease(work: Work) -> AsyncIterator[None]:
-    """Renew the lease while the work goes on; cancel the work when it is lost."""
+async def _kept_lease(work: Work, is_wanted: IsWanted | None) -> AsyncIterator[None]:
+    """Renew the lease while the work goes on; cancel the work when it is lost, or no longer wanted."""
     body = asyncio.current_task()
     ended_by: list[Exception] = []
 
     async def renew() -> None:
         try:
-            await _renew_until_lost(work)
-        except Exception as error:  # LeaseLost, as a rule; without a renewal nothing may go on
+            await _renew_until_lost(work, is_wanted)
+        except Exception as error:  # LeaseLost, NoLongerWanted; without a renewal nothing may go on
             ended_by.append(error)
             if body is not None:
                 body.cancel()
@@ -165,17 +186,32 @@ async def _kept_lease(work: Work) -> AsyncIterator[None]:
         await asyncio.wait([renewal])  # its transaction is rolled back before the database is closed
 
 
-async def _renew_until_lost(work: Work) -> None:
+async def _renew_until_lost(work: Work, is_wanted: IsWanted | None) -> None:
+    every_s = work.settings.lease_s / 4
+    renewed_at = time.monotonic()
     while True:
-        await asyncio.sleep(work.settings.lease_s / 4)
+        await asyncio.sleep(min(_LOOK_S, every_s))
+        is_due = time.monotonic() - renewed_at >= every_s
         try:
-            async with work.db.transaction() as session:
-                await outbox.extend(session, work.fence, work.settings.lease_s, is_running=True)
+            await _look(work, is_wanted, is_due=is_due)
         except Exception as error:
             if not is_unavailable(error):
                 raise
             # The database is away for a moment; the lease outlasts three misses.
             _LOG.warning("lease of %s not renewed: %s", work.fence, type(error).__name__)
+        else:
+            renewed_at = time.monotonic() if is_due else renewed_at
+
+
+async def _look(work: Work, is_wanted: IsWanted | None, *, is_due: bool) -> None:
+    """Renew the lease where that is due, else only look. Raises LeaseLost, NoLongerWanted."""
+    async with work.db.transaction() as session:
+        if is_due:
+            await outbox.extend(session, work.fence, work.settings.lease_s, is_running=True)
+        else:
+            await outbox.check(session, work.fence)
+        if is_wanted is not None and not await is_wanted(session):
+            raise NoLongerWanted
 
 
 async def _settle_failure(work: Work, error: Exception) -> None:

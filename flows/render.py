@@ -1,35 +1,35 @@
 """Render: what a revision needs for its destinations is planned, made, checked, and told to the item."""
 
-import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from flows.artifacts import show_table
 from flows.catalogue import run_name
 from flows.context import Work, working
-from flows.making import make_rendition
-from media.errors import MediaError, RetryableMediaError
+from flows.rendering import Order, render_order
+from flows.rendition_table import rendition_rows
+from media.errors import RetryableMediaError
 from media.keys import rendition_key as key_of
-from media.probe import Probe
 from media.profiles import PROFILES, profiles_for
 from media.sniff import Kind
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
 from states.events import Event
+from states.item import State
 from states.submission import MOVES_FROM
 from storage import assets, renditions
 from storage.destinations import list_destinations
-from storage.items import LoadedItem, load_item
-from storage.keys import ASSETS
+from storage.items import load_item
 from storage.renditions import Wanted
 from storage.stories import story_record
-from storage.tables import Asset, Destination
+from storage.tables import Asset, Destination, Rendition, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,11 @@ class Plan:
 @flow(name="render", description="制作成品 · one rendition for every chosen platform")
 async def render(submission_id: UUID, revision_sha256: str, outbox_id: int, attempt: int) -> None:
     """Make what the revision goes out with, then tell the item that it is ready, or what failed."""
-    async with working(outbox_id, attempt) as work:
+
+    async def is_wanted(session: AsyncSession) -> bool:
+        return await _is_under_review(session, submission_id, revision_sha256)
+
+    async with working(outbox_id, attempt, is_wanted) as work:
         plan = await plan_renditions(work, submission_id, revision_sha256)
         if plan is None:
             return
@@ -62,9 +66,9 @@ async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str)
     signed one stays as it is.
     """
     async with work.transaction() as session:
-        loaded = await load_item(session, submission_id)
-        if not _is_under_review(loaded, revision_sha256):
+        if not await _is_under_review(session, submission_id, revision_sha256):
             return None
+        loaded = await load_item(session, submission_id)
         listed = {asset.sha256 for asset in loaded.content.assets}
         known = await assets.assets_of(session, submission_id)
         media = {each.sha256: each for each in known if each.sha256 in listed and each.kind in list(Kind)}
@@ -75,10 +79,11 @@ async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str)
     return Plan(submission_id, row.revision_number, row.revision_sha256, media, tuple(chosen), wanted)
 
 
-def _is_under_review(loaded: LoadedItem, revision_sha256: str) -> bool:
-    row = loaded.row
+async def _is_under_review(session: AsyncSession, submission_id: UUID, revision_sha256: str) -> bool:
+    statement = select(Submission).where(col(Submission.id) == submission_id)
+    row = (await session.exec(statement.execution_options(populate_existing=True))).one()
     is_signed = row.signed_revision_number == row.revision_number
-    takes_media = (Event.MEDIA_READY, loaded.item.state) in MOVES_FROM
+    takes_media = (Event.MEDIA_READY, State(row.state)) in MOVES_FROM
     return row.revision_sha256 == revision_sha256 and takes_media and not is_signed
 
 
@@ -95,40 +100,35 @@ def _wanted(media: dict[str, Asset], chosen: list[Destination]) -> list[Wanted]:
 
 
 async def _make_all(work: Work, plan: Plan) -> None:
-    """One source after the other, so that each is fetched once; one that fails blocks no other."""
+    """One source after the other, as a run takes every core there is; one that fails blocks no other."""
+    passing: list[RetryableMediaError] = []
     for sha256, asset in plan.media.items():
-        todo = [each for each in plan.wanted if each.source_sha256 == sha256]
-        async with _fetched(work, asset) as source:
-            for wanted in todo:
-                name = f"{PROFILES[wanted.profile].label.zh} {wanted.profile} · {asset.filename}"
-                await render_one.with_options(task_run_name=run_name(name))(work, wanted, source, asset)
-
-
-@asynccontextmanager
-async def _fetched(work: Work, asset: Asset) -> AsyncIterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="sanshen-source-") as folder:
-        path = Path(folder) / "source"
-        await work.objects.download(ASSETS, asset.object_key, path)
-        yield path
+        todo = tuple(each for each in plan.wanted if each.source_sha256 == sha256)
+        if not todo:
+            continue
+        order = Order(
+            plan.submission_id, asset, todo, {each.profile: PROFILES[each.profile] for each in todo}
+        )
+        name = run_name(f"{asset.filename} · {len(todo)} 个成品")
+        try:
+            await render_source.with_options(task_run_name=name)(work, order)
+        except RetryableMediaError as error:
+            passing.append(error)
+    if passing:
+        raise passing[0]
 
 
 @task(cache_policy=NO_CACHE)
-async def render_one(work: Work, wanted: Wanted, source: Path, asset: Asset) -> None:
-    """One rendition; a final failure is kept with its reason, so that the others go on."""
-    try:
-        probe = Probe.from_json(asset.probe)
-        await make_rendition(work, wanted, PROFILES[wanted.profile], source, probe)
-    except MediaError as error:
-        if isinstance(error, RetryableMediaError) and not work.is_last_attempt:
-            raise
-        async with work.transaction() as session:
-            await renditions.put_failed(session, wanted.key, {"code": error.code, **error.text.to_json()})
+async def render_source(work: Work, order: Order) -> None:
+    """All renditions of one file, planned together; what is ready, or made by another worker, is not made again."""
+    await render_order(work, order)
 
 
 async def _report(work: Work, plan: Plan) -> None:
     async with work.transaction() as session:
         made = await renditions.of_revision(session, plan.submission_id, plan.revision_sha256)
         record = await story_record(session, plan.submission_id, plan.revision_number)
+    await _show(work, plan, made, record.content.title)
     failed = [
         {"profile": each.profile, "source_sha256": each.source_sha256, **(each.refusal or {})}
         for each in made
@@ -147,3 +147,14 @@ async def _report(work: Work, plan: Plan) -> None:
     ]
     facts |= {"manifest_sha256": renditions.manifest_sha256(made), "problems": problems}
     await work.report(plan.submission_id, Event.MEDIA_READY, facts, plan.revision_sha256)
+
+
+async def _show(work: Work, plan: Plan, made: Sequence[Rendition], title: str) -> None:
+    address = f"{work.settings.reader_url}/api/v1/submissions/{plan.submission_id}"
+    name = title.replace("[", "［").replace("]", "］")
+    rows = rendition_rows(made, plan.media, plan.destinations)
+    await show_table(
+        f"renditions-{plan.submission_id}",
+        rows,
+        f"稿件 [{name}]({address}) 第 {plan.revision_number} 版的成品 · renditions",
+    )

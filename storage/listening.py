@@ -1,7 +1,7 @@
 """Being woken by PostgreSQL's NOTIFY. A missed wake-up costs a poll, never work."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,10 +33,15 @@ class Wake:
 
 
 @asynccontextmanager
-async def listening(database_url: str, channel: str) -> AsyncIterator[Wake]:
-    """Listen on one channel; a lost connection is made again, with a wake-up for what was missed."""
+async def listening(
+    database_url: str, channel: str, heard: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Wake]:
+    """Listen on one channel; a lost connection is made again, with a wake-up for what was missed.
+
+    `heard` gets the words of every notification that arrives; those of a lost connection are lost.
+    """
     wake = Wake()
-    keeper = asyncio.create_task(_keep_listening(database_url, channel, wake))
+    keeper = asyncio.create_task(_keep_listening(database_url, channel, wake, heard))
     try:
         yield wake
     finally:
@@ -45,21 +50,22 @@ async def listening(database_url: str, channel: str) -> AsyncIterator[Wake]:
             await keeper
 
 
-async def _keep_listening(database_url: str, channel: str, wake: Wake) -> None:
+async def _keep_listening(database_url: str, channel: str, wake: Wake, heard: Callable[[str], None]) -> None:
     while True:
         try:
-            await _listen_once(database_url, channel, wake)
+            await _listen_once(database_url, channel, wake, heard)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await asyncio.sleep(_RECONNECT_S)
 
 
-async def _listen_once(database_url: str, channel: str, wake: Wake) -> None:
+async def _listen_once(database_url: str, channel: str, wake: Wake, heard: Callable[[str], None]) -> None:
     lost = asyncio.Event()
     connection = await asyncpg.connect(database_url)
     try:
         connection.add_termination_listener(lambda *_: lost.set())
 
-        def woken(*_: Any) -> None:
+        def woken(*told: Any) -> None:  # connection, process, channel, words
+            heard(told[-1])
             wake.set()
 
         await connection.add_listener(channel, woken)

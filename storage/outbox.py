@@ -81,17 +81,13 @@ async def hold(session: AsyncSession, fence: Fence) -> None:
 
     Raises LeaseLost when another attempt has taken over or the work is finished.
     """
-    statement = (
-        select(col(OutboxRow.id))
-        .where(
-            col(OutboxRow.id) == fence.outbox_id,
-            col(OutboxRow.attempt) == fence.attempt,
-            col(OutboxRow.finished_at).is_(None),
-            col(OutboxRow.leased_until).is_not(None),
-        )
-        .with_for_update()
-    )
-    if (await session.exec(statement)).first() is None:
+    if (await session.exec(_held_by(fence).with_for_update())).first() is None:
+        raise LeaseLost(fence.outbox_id, fence.attempt)
+
+
+async def check(session: AsyncSession, fence: Fence) -> None:
+    """Nothing, or LeaseLost when this attempt is no longer the current one. Locks nothing and extends nothing."""
+    if (await session.exec(_held_by(fence))).first() is None:
         raise LeaseLost(fence.outbox_id, fence.attempt)
 
 
@@ -153,6 +149,15 @@ async def work_of(session: AsyncSession, submission_id: UUID) -> list[OutboxRow]
 def _after(seconds: float) -> Any:
     # The database's clock alone, so that hosts whose clocks differ agree on a lease.
     return func.now() + timedelta(seconds=seconds)
+
+
+def _held_by(fence: Fence) -> Any:
+    return select(col(OutboxRow.id)).where(
+        col(OutboxRow.id) == fence.outbox_id,
+        col(OutboxRow.attempt) == fence.attempt,
+        col(OutboxRow.finished_at).is_(None),
+        col(OutboxRow.leased_until).is_not(None),
+    )
 
 
 async def _write(session: AsyncSession, fence: Fence, **values: Any) -> None:

@@ -14,6 +14,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from states.ledger import canonical_sha256
 from storage.tables import Rendition, RenditionUse
 
+_MOST_USERS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -47,12 +49,6 @@ async def want(
             "rendition_key": each.key,
         }
         await session.exec(insert(RenditionUse).values(**use).on_conflict_do_nothing())
-
-
-async def is_ready(session: AsyncSession, key: str) -> bool:
-    """Whether this rendition was made already."""
-    statement = select(Rendition.state).where(col(Rendition.key) == key)
-    return (await session.exec(statement)).first() == "ready"
 
 
 async def put_ready(
@@ -93,6 +89,13 @@ async def of_revision(session: AsyncSession, submission_id: UUID, revision_sha25
         )
         .order_by(col(Rendition.source_sha256), col(Rendition.profile))
     )
+    return list(await session.exec(statement))
+
+
+async def users_of(session: AsyncSession, key: str) -> list[UUID]:
+    """Items whose revisions go out with this rendition, each once, a hundred at the most."""
+    statement = select(RenditionUse.submission_id).where(col(RenditionUse.rendition_key) == key).distinct()
+    statement = statement.limit(_MOST_USERS)
     return list(await session.exec(statement))
 
 

@@ -184,7 +184,7 @@ def plain_tasks(monkeypatch: pytest.MonkeyPatch) -> dict[str, PlainTask]:
     found = {}
     places = (
         (intake, "check_asset"),
-        (render, "render_one"),
+        (render, "render_source"),
         (distribute, "deliver"),
         (retract, "take_back"),
     )

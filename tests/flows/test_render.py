@@ -1,14 +1,14 @@
 """Renditions on real servers: planned for the destinations, made once, told to the item, or why not."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from flows import intake, making, render
+from flows import intake, making, render, rendering
 from media.errors import EncodeFailed, TimedOut
+from media.made import Outcome
 from platforms.records import story_from
 from states.content import AssetRef
 from states.events import Effect, Event
@@ -26,16 +26,37 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks", "small_pr
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The profiles that were really made, in order."""
+    """The profiles that were really made, in order, by intake and by render."""
     made: list[str] = []
-    real = making.render
+    real_one, real_plan = making.render, rendering.render_plan
 
     async def counting(source: Any, probe: Any, profile: Any, folder: Any) -> Any:
         made.append(profile.name)
-        return await real(source, probe, profile, folder)
+        return await real_one(source, probe, profile, folder)
+
+    async def counting_plan(plan: Any, out_dir: Any, on_progress: Any = None) -> Any:
+        made.extend(job.profile.name for run in plan.runs for job in run.jobs)
+        async for outcome in real_plan(plan, out_dir, on_progress):
+            yield outcome
 
     monkeypatch.setattr(making, "render", counting)
+    monkeypatch.setattr(rendering, "render_plan", counting_plan)
     return made
+
+
+@pytest.fixture
+def spoilt(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exception]:
+    """Profiles for which the encoder fails, and how."""
+    errors: dict[str, Exception] = {}
+    real = rendering.render_plan
+
+    async def spoiling(plan: Any, out_dir: Any, on_progress: Any = None) -> Any:
+        async for outcome in real(plan, out_dir, on_progress):
+            error = errors.get(outcome.profile)
+            yield Outcome(outcome.profile, error=error) if error else outcome
+
+    monkeypatch.setattr(rendering, "render_plan", spoiling)
+    return errors
 
 
 async def _in_second_review(desk: Any, *files: Path, **content: Any) -> UUID:
@@ -122,17 +143,10 @@ async def test_run_of_an_old_revision_does_nothing(desk: Any, still: Any, counte
 
 
 async def test_profile_that_fails_is_told_with_its_reason_and_the_others_are_made(
-    desk: Any, still: Any, monkeypatch: pytest.MonkeyPatch
+    desk: Any, still: Any, spoilt: dict[str, Exception]
 ) -> None:
     item = await _in_second_review(desk, still(12))
-    real = making.render
-
-    async def one_fails(source: Any, probe: Any, profile: Any, folder: Any) -> Any:
-        if profile.name == "app_still":
-            raise EncodeFailed(Text("编码失败", "the encoder failed"))
-        return await real(source, probe, profile, folder)
-
-    monkeypatch.setattr(making, "render", one_fails)
+    spoilt["app_still"] = EncodeFailed(Text("编码失败", "the encoder failed"))
     await _run(desk, item)
     found = await _made(desk, item)
     assert {name: each.state for name, each in found.items()} == {"app_still": "failed", "thumbnail": "ready"}
@@ -144,18 +158,15 @@ async def test_profile_that_fails_is_told_with_its_reason_and_the_others_are_mad
 
 
 async def test_trouble_that_may_pass_is_told_by_the_last_attempt(
-    desk: Any, still: Any, monkeypatch: pytest.MonkeyPatch
+    desk: Any, still: Any, spoilt: dict[str, Exception]
 ) -> None:
     item = await _in_second_review(desk, still(13))
-
-    async def too_slow(*given: Any) -> Any:
-        raise TimedOut(Text("太慢", "too slow"))
-
-    monkeypatch.setattr(making, "render", too_slow)
+    spoilt["app_still"] = TimedOut(Text("太慢", "too slow"))
     fence = await desk.take(Effect.RENDER, item)
     with pytest.raises(TimedOut):
         await _run(desk, item, fence)
     assert (await desk.events(item))[-1].event == "approve"
+    assert (await _made(desk, item))["app_still"].state == "wanted"
     fence = await desk.take(Effect.RENDER, item)
     await desk.change(OutboxRow, fence.outbox_id, attempt=6)
     await _run(desk, item, Fence(fence.outbox_id, 6))
@@ -200,51 +211,6 @@ async def test_run_after_a_crash_makes_only_what_is_missing(
     await _run(desk, item)
     assert counted == ["app_still", "app_still"]
     assert (await desk.item(item)).media_revision_sha256 is not None
-
-
-async def test_two_runs_that_make_the_same_rendition_at_once_leave_one(
-    desk: Any, still: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Encoders need not give the same bytes twice. What was told, and perhaps signed, must stay as it is."""
-    first = await _in_second_review(desk, still(16))
-    second = await _in_second_review(desk, still(16), title="另一篇")
-    real, others = making.render, asyncio.Event()
-
-    async def never_twice_alike(source: Any, probe: Any, profile: Any, folder: Any) -> Any:
-        rendered = await real(source, probe, profile, folder)
-        if is_second():
-            await others.wait()  # both began before either was done
-            from dataclasses import replace
-
-            from media.hashing import hash_file
-
-            with rendered.files[0].path.open("ab") as file:
-                file.write(b"other bytes")
-            changed = hash_file(rendered.files[0].path)
-            file_now = replace(rendered.files[0], sha256=changed.sha256, size_bytes=changed.size_bytes)
-            return replace(rendered, files=(file_now,))
-        return rendered
-
-    slow: list[asyncio.Task[None]] = []
-
-    def is_second() -> bool:
-        return asyncio.current_task() in slow
-
-    monkeypatch.setattr(making, "render", never_twice_alike)
-    begun = asyncio.create_task(_run(desk, second))
-    slow.append(begun)
-    await asyncio.sleep(0.5)
-    await _run(desk, first)
-    told = (await desk.item(first)).media_manifest_sha256
-    others.set()
-    await begun
-    found = await _made(desk, first)
-    assert renditions.manifest_sha256(found.values()) == told
-    assert (await desk.item(second)).media_manifest_sha256 == told
-    store = Objects(desk.settings)
-    for each in found.values():
-        for file in each.files:
-            assert (await store.hash_object(RENDITIONS, file["object_key"])).sha256 == file["sha256"]
 
 
 async def test_run_again_after_sign_off_changes_nothing_that_was_signed(
@@ -293,7 +259,7 @@ async def test_file_name_with_braces_is_shown_as_it_is(
     item = await _in_second_review(desk, path)
     await _run(desk, item)
     assert plain_tasks["check_asset"].names[-1].format() == "check {work}.jpg"
-    assert plain_tasks["render_one"].names[-1].format().endswith("· {work}.jpg")
+    assert plain_tasks["render_source"].names[-1].format() == "{work}.jpg · 2 个成品"
 
 
 async def test_closed_destination_wants_nothing(desk: Any, newsroom: Any, still: Any) -> None:
