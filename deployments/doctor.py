@@ -13,6 +13,7 @@ import httpx
 
 from deployments.doctor_check import Check
 from deployments.doctor_malware import clamd
+from deployments.doctor_store import ProbeS3, store_checks
 from deployments.stack import postgres, s3
 from deployments.stack.addresses import Embedded, embedded_parts
 from deployments.stack.assemble import wanted_ports
@@ -24,14 +25,12 @@ from media.sandbox import walls
 from states.text import Text
 from storage.grants import is_held_by_grant
 from storage.settings import Settings
+from storage.store_probe import StoreFacts
 
 __all__ = ["Check", "examine"]
 
 _DISK_NEEDED_BYTES = 5 * 10**9  # room for a few stories with their renditions beside the servers' own data
 _TIMEOUT_S = 5.0
-
-ProbeS3 = Callable[[Settings], Awaitable[object]]
-"""Raises when the object store of the settings cannot be used."""
 
 
 async def examine(settings: Settings, probe_s3: ProbeS3) -> list[Check]:
@@ -48,7 +47,7 @@ async def examine(settings: Settings, probe_s3: ProbeS3) -> list[Check]:
     checks += [await _ffmpeg(), _pyav()]
     checks.append(await _server("PostgreSQL", embedded.postgres, supervisor, lambda: _ask_postgres(settings)))
     checks.append(await _record(settings, checks[-1], supervisor))
-    checks.append(await _server("S3", embedded.s3, supervisor, lambda: _ask_s3(settings, probe_s3)))
+    checks += await _store(settings, embedded, supervisor, probe_s3)
     checks.append(await _server("Prefect", embedded.prefect, supervisor, lambda: _ask_prefect(settings)))
     return [*checks, _bubblewrap(), await clamd(settings)]
 
@@ -253,9 +252,17 @@ async def _record(settings: Settings, server: Check, supervisor: int | None) -> 
     return Check(name, True, _BY_TRIGGER_ALONE)
 
 
-async def _ask_s3(settings: Settings, probe_s3: ProbeS3) -> str:
-    await probe_s3(settings)
-    return str(settings.s3_endpoint)
+async def _store(
+    settings: Settings, embedded: Embedded, supervisor: int | None, probe_s3: ProbeS3
+) -> list[Check]:
+    found: list[StoreFacts] = []
+
+    async def ask() -> str:
+        found.append(await probe_s3(settings))
+        return str(settings.s3_endpoint)
+
+    server = await _server("S3", embedded.s3, supervisor, ask)
+    return [server, *(check for facts in found for check in store_checks(facts))]
 
 
 async def _ask_prefect(settings: Settings) -> str:

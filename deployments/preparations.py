@@ -1,16 +1,21 @@
 """What is done at every start between the servers and our own processes: schema, buckets, first person, Prefect."""
 
 import asyncio
+import logging
 from urllib.parse import unquote, urlsplit
 
+from deployments.doctor_store import store_checks
 from deployments.people import ensure_first_people
 from deployments.register import register
 from deployments.stack.assemble import Preparation
 from states.text import Text
+from storage.buckets import set_up_buckets
 from storage.grants import apply_grants
 from storage.migrations import upgrade
-from storage.objects import Objects
 from storage.settings import Settings
+from storage.store_probe import probe_store
+
+_LOG = logging.getLogger("sanshen.store")
 
 
 async def _migrate(settings: Settings) -> None:
@@ -23,8 +28,11 @@ async def _migrate(settings: Settings) -> None:
         await apply_grants(settings.require_owner_url(), unquote(login))
 
 
-async def _buckets(settings: Settings) -> None:
-    await Objects(settings).ensure_buckets()
+async def _probe(settings: Settings) -> None:
+    """Say once at every start what the store cannot do; each use has its own way round it."""
+    for check in store_checks(await probe_store(settings)):
+        if not check.ok or check.text.en.startswith("Warning"):
+            _LOG.warning("%s：%s %s", check.name, check.text.zh, check.text.en)
 
 
 PREPARATIONS = (
@@ -32,7 +40,8 @@ PREPARATIONS = (
     Preparation(
         "first-people", Text("初始管理员", "First administrator"), ensure_first_people, after=("schema",)
     ),
-    Preparation("buckets", Text("存储桶", "Buckets"), _buckets, after=("s3",)),
+    Preparation("buckets", Text("存储桶", "Buckets"), set_up_buckets, after=("s3",)),
+    Preparation("store", Text("存储能力", "What the store can do"), _probe, after=("buckets",), needed_by=()),
     Preparation(
         "deployments",
         Text("流程部署", "Deployments"),

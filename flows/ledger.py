@@ -17,6 +17,7 @@ from storage.keys import LEDGER, checkpoint_key
 from storage.log import sequence_waiting
 from storage.log_copies import CheckpointCopied, mark_copied, to_be_copied, write_copy
 from storage.notes import Signer, load_signer
+from storage.object_writes import put_locked
 from storage.objects import Objects
 from storage.settings import Settings
 
@@ -102,7 +103,7 @@ class Ledger:
     async def _to_bucket(self, copied: CheckpointCopied) -> None:
         objects, until = Objects(self.settings), datetime.now(UTC) + _LOCKED_FOR
         for name, data in copied.files().items():
-            await objects.put_locked(LEDGER, checkpoint_key(name), data, until)
+            await put_locked(objects, (LEDGER, checkpoint_key(name)), data, until)
 
     async def _to_webhook(self, copied: CheckpointCopied) -> None:
         body = {

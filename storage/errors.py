@@ -58,10 +58,31 @@ class UploadRefused(StorageError):
     """The bytes that arrived are not the ones announced; they can be sent again."""
 
 
+class UploadBusy(StorageError):
+    """Another request works on the upload and goes on with it; try again later."""
+
+    def __init__(self, upload_id: object) -> None:
+        super().__init__(
+            Text(
+                "另一个请求正在处理此上传，请稍后重试；已传完的部分不会丢失。",
+                "Another request works on this upload; try again later. What has arrived is not lost.",
+            )
+        )
+        self.upload_id = upload_id
+
+
+class QuotaExceeded(StorageError):
+    """One person has too much under way; `retry_after_s` says when it may be possible."""
+
+    def __init__(self, text: Text, retry_after_s: int) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
 class StoreUnavailable(StorageError):
     """The object store does not answer or has no space; try again later."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, code: str = "") -> None:
         super().__init__(
             Text(
                 "素材存储暂时不可用，请稍后重试；已传完的部分不会丢失。",
@@ -69,6 +90,19 @@ class StoreUnavailable(StorageError):
             )
         )
         self.why = why
+        self.code = code  # the store's own, such as `PreconditionFailed`
+
+
+class StoredDiffers(StorageError):
+    """Other bytes lie under a name that stands for its content; both are kept, and a person must look."""
+
+    def __init__(self, bucket: str, key: str) -> None:
+        super().__init__(
+            Text(
+                f"存储桶 {bucket} 中已有同名但内容不同的 {key}，没有覆盖。请核对两份内容后再处理。",
+                f"Bucket {bucket} has other content under {key}; it was not replaced. Compare the two first.",
+            )
+        )
 
 
 class LeaseLost(StorageError):

@@ -5,8 +5,11 @@ from uuid import UUID
 ASSETS = "assets"
 RENDITIONS = "renditions"
 PUBLIC = "public"
+PACKAGES = "packages"
 LEDGER = "ledger"
-BUCKETS = (ASSETS, RENDITIONS, PUBLIC, LEDGER)
+BUCKETS = (ASSETS, RENDITIONS, PUBLIC, PACKAGES, LEDGER)
+# What lies below these is on its way to somewhere else, or a trial; nothing refers to it for long.
+TEMPORARY_PREFIXES = ("incoming/", "probe/")
 
 
 def incoming_key(upload_id: UUID) -> str:
@@ -22,6 +25,11 @@ def asset_key(sha256: str) -> str:
 def rendition_key(key: str, name: str) -> str:
     """Where a file of a rendition lies (bucket `renditions`), by the rendition's key."""
     return f"made/{key[:2]}/{key}/{name}"
+
+
+def is_temporary(key: str) -> bool:
+    """Whether nothing of this object is kept once it is removed, not even a version."""
+    return key.startswith(TEMPORARY_PREFIXES)
 
 
 def checkpoint_key(name: str) -> str:

@@ -3,51 +3,32 @@
 import asyncio
 import hashlib
 import io
-import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
-from uuid import uuid4
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import COMPLIANCE, REPLACE, ComposeSource, CopySource
+from minio.commonconfig import ComposeSource
 from minio.datatypes import Part
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
-from minio.retention import Retention
 
+from storage import object_copies
 from storage.errors import NotFound, StoreUnavailable
-from storage.keys import BUCKETS, LEDGER, PUBLIC
+from storage.keys import is_temporary
+from storage.presigned import Account, presigned_put
 from storage.settings import Settings
+from storage.stored import Answer, Begun, StoredObject, StoredPart
 
 T = TypeVar("T")
 URL_LIFETIME = timedelta(hours=1)
-_LARGEST_COPY_BYTES = 5 * 2**30  # Amazon S3 API reference, CopyObject: 5 GiB in one call
 _CHUNK_BYTES = 1 << 20
-# What S3 servers answer when a bucket was made without object lock, or when they know none.
-_NO_LOCK = ("InvalidRequest", "InvalidArgument", "NotImplemented", "ObjectLockConfigurationNotFoundError")
+_READ_BYTES = 256 << 10  # what a reader's connection holds in memory at a time
 _MISSING = ("NoSuchKey", "NoSuchUpload", "NoSuchBucket")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPart:
-    """A part of an upload that the store holds."""
-
-    number: int
-    size_bytes: int
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """What the store was found to hold when it was read back."""
-
-    sha256: str
-    size_bytes: int
 
 
 class Objects:
@@ -58,10 +39,13 @@ class Objects:
             raise StoreUnavailable("SANSHEN_S3_ENDPOINT and its keys are not set; start `sanshen up` first")
         address = urlsplit(settings.s3_endpoint)
         self.endpoint = settings.s3_endpoint.rstrip("/")
+        self.region = settings.s3_region
+        secret_key = settings.s3_secret_key.get_secret_value()
+        self._account = Account(self.endpoint, settings.s3_region, settings.s3_access_key or "", secret_key)
         self._client = Minio(
             address.netloc,
             access_key=settings.s3_access_key,
-            secret_key=settings.s3_secret_key.get_secret_value(),
+            secret_key=secret_key,
             secure=address.scheme == "https",
             region=settings.s3_region,  # given, so that presigning asks nobody
             http_client=_pool(),
@@ -73,40 +57,53 @@ class Objects:
         except S3Error as error:
             if error.code in _MISSING:
                 raise NotFound("object", what) from error
-            raise StoreUnavailable(f"{error.code}: {error.message}") from error
+            raise StoreUnavailable(f"{error.code}: {error.message}", error.code or "") from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
 
-    async def ensure_buckets(self) -> None:
-        """Make the buckets that are missing; the world may read what is in `public`, and nothing else."""
-        for bucket in BUCKETS:
-            if not await self._run(lambda name=bucket: self._client.bucket_exists(name)):  # type: ignore[misc]
-                await self._make_bucket(bucket)
-        await self._run(lambda: self._client.set_bucket_policy(PUBLIC, _readable_by_all(PUBLIC)))
+    async def request(
+        self,
+        method: str,
+        where: tuple[str, str | None],
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """One signed request to a bucket or an object, for what the SDK has no call for.
 
-    async def _make_bucket(self, bucket: str) -> None:
-        """The ledger's bucket takes object lock, which can only be asked for when a bucket is made."""
-        if bucket == LEDGER:
-            try:
-                return await self._run(lambda: self._client.make_bucket(bucket, object_lock=True))
-            except StoreUnavailable:
-                if await self._run(lambda: self._client.bucket_exists(bucket)):
-                    return None  # another process made it at the same moment
-        return await self._run(lambda: self._client.make_bucket(bucket))
+        StoreUnavailable carries the store's `code`.
+        """
+        given: Any = dict(headers or {})
+        asked: Any = dict(query or {})
+        found = await self._run(
+            lambda: self._client._execute(method, *where, body=body, headers=given, query_params=asked),
+            where[1] or where[0],
+        )
+        return Answer(found.status, _lower(found.headers), [found.data or b""])
 
     # Uploads in parts: the client sends them to presigned addresses, never through us.
 
-    async def create_multipart(self, bucket: str, key: str) -> str:
-        """Begin an upload in parts; returns the store's id for it."""
+    async def create_multipart(self, bucket: str, key: str, about: Mapping[str, str] | None = None) -> str:
+        """Begin an upload in parts, of an object with the headers `about`; returns the store's id for it."""
         # The SDK has no public call for single steps of a multipart upload; these four names are stable
         # since minio-py 7.0 and held by tests/storage/test_objects.py.
-        headers: Any = {"Content-Type": "application/octet-stream"}
+        headers: Any = {"Content-Type": "application/octet-stream", **(about or {})}
         return await self._run(lambda: self._client._create_multipart_upload(bucket, key, headers))
 
-    def presign_part(self, bucket: str, key: str, upload_id: str, number: int) -> str:
-        """An address that takes this one part by PUT for one hour."""
-        query: Any = {"uploadId": upload_id, "partNumber": str(number)}
-        return self._client.get_presigned_url("PUT", bucket, key, URL_LIFETIME, extra_query_params=query)
+    def presign_part(self, where: tuple[str, str], upload_id: str, number: int, size_bytes: int) -> str:
+        """An address that takes this one part (bucket and key, number), of exactly this size, by PUT for one hour."""
+        query = {"uploadId": upload_id, "partNumber": str(number)}
+        return presigned_put(self._account, "/".join(("", *where)), query, size_bytes, URL_LIFETIME)
+
+    async def put_part(self, where: tuple[str, str], upload_id: str, number: int, data: bytearray) -> None:
+        """Store one part (bucket and key, number) from memory. Raises NotFound when the upload is gone."""
+        body: Any = data  # sent as it is: a copy would double the memory of every writer
+        await self._run(lambda: self._client._upload_part(*where, body, None, upload_id, number), "upload")
+
+    async def join(self, bucket: str, keys: Iterable[str], target: str) -> None:
+        """Join objects inside the store, in this order; all but the last are of 5 MiB or more."""
+        sources = [ComposeSource(bucket, key) for key in keys]
+        await self._run(lambda: self._client.compose_object(bucket, target, sources), target)
 
     async def list_parts(self, bucket: str, key: str, upload_id: str) -> list[StoredPart]:
         """The parts that have arrived, by number. Raises NotFound when the upload is finished or gone."""
@@ -151,8 +148,8 @@ class Objects:
             size_bytes += len(chunk)
         return StoredObject(digest.hexdigest(), size_bytes)
 
-    def _chunks(self, bucket: str, key: str) -> Iterable[bytes]:
-        response = self._client.get_object(bucket, key)
+    def _chunks(self, bucket: str, key: str, first: int = 0, most_bytes: int = 0) -> Iterable[bytes]:
+        response = self._client.get_object(bucket, key, first, most_bytes)
         try:
             yield from response.stream(_CHUNK_BYTES)
         finally:
@@ -168,9 +165,9 @@ class Objects:
             for chunk in self._chunks(bucket, key):
                 file.write(chunk)
 
-    async def read(self, bucket: str, key: str) -> bytes:
-        """A small object, whole."""
-        return await self._run(lambda: b"".join(self._chunks(bucket, key)), key)
+    async def read(self, bucket: str, key: str, first: int = 0, most_bytes: int = 0) -> bytes:
+        """A small object, whole; or at most `most_bytes` of a large one, from byte `first` on."""
+        return await self._run(lambda: b"".join(self._chunks(bucket, key, first, most_bytes)), key)
 
     async def exists(self, bucket: str, key: str) -> bool:
         """Whether the object is there."""
@@ -190,39 +187,74 @@ class Objects:
             lambda: self._client.put_object(bucket, key, io.BytesIO(data), len(data), content_type=media_type)
         )
 
-    async def put_locked(self, bucket: str, key: str, data: bytes, until: datetime) -> bool:
-        """Store a small object that nobody can change or remove before `until`.
+    async def copy(
+        self,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Copy inside the store, of any size; bucket and key of each. What the target was is replaced."""
+        await object_copies.copy(self, source, target, {"Content-Type": media_type, **(headers or {})})
 
-        False: the store or the bucket has no object lock; then it is stored without.
-        """
-        lock = Retention(COMPLIANCE, until)
+    async def stat(self, bucket: str, key: str) -> Answer:
+        """The headers of an object. Raises NotFound."""
+        return await self.request("HEAD", (bucket, key))
+
+    @asynccontextmanager
+    async def opened(self, bucket: str, key: str, range_: str | None = None) -> AsyncIterator[Answer]:
+        """An object to be read in pieces (in threads), or the part that `range_` names. Raises NotFound."""
+        asked: Any = {"Range": range_} if range_ else {}
+        found = await self._run(lambda: self._client.get_object(bucket, key, request_headers=asked), key)
         try:
-            await self._run(
-                lambda: self._client.put_object(bucket, key, io.BytesIO(data), len(data), retention=lock)
-            )
-        except StoreUnavailable as error:
-            if not error.why.startswith(_NO_LOCK):
-                raise
-            await self.put_bytes(bucket, key, data, "application/octet-stream")
-            return False
-        return True
-
-    async def copy(self, source: tuple[str, str], target: tuple[str, str], media_type: str) -> None:
-        """Copy inside the store, of any size; bucket and key of each."""
-        await self._run(lambda: self._copy(source, target, media_type), source[1])
-
-    def _copy(self, source: tuple[str, str], target: tuple[str, str], media_type: str) -> None:
-        headers: Any = {"Content-Type": media_type}
-        if (self._client.stat_object(*source).size or 0) > _LARGEST_COPY_BYTES:
-            self._client.compose_object(*target, [ComposeSource(*source)], metadata=headers)
-        else:
-            self._client.copy_object(
-                *target, CopySource(*source), metadata=headers, metadata_directive=REPLACE
-            )
+            yield Answer(found.status, _lower(found.headers), found.stream(_READ_BYTES))
+        finally:
+            await asyncio.to_thread(_release, found)
 
     async def remove(self, bucket: str, key: str) -> None:
-        """Remove one object; one that is gone already is removed."""
-        await self._run(lambda: self._client.remove_object(bucket, key))
+        """Remove one object; one that is gone already is removed. Of a temporary one no version is left."""
+        if is_temporary(key):
+            return await self._run(lambda: self._erase(bucket, key, exactly=key))
+        return await self._run(lambda: self._client.remove_object(bucket, key))
+
+    async def names(self, bucket: str, prefix: str) -> list[str]:
+        """The keys that begin with `prefix`."""
+        return [each.key for each in await self.listed(bucket, prefix)]
+
+    async def listed(self, bucket: str, prefix: str) -> list[Begun]:
+        """The objects whose key begins with `prefix`, with the time at which each was stored."""
+        return await self._run(lambda: list(self._listed(bucket, prefix)))
+
+    def _listed(self, bucket: str, prefix: str) -> Iterable[Begun]:
+        for each in self._client.list_objects(bucket, prefix, recursive=True):
+            if each.object_name and each.last_modified:
+                yield Begun(each.object_name, each.last_modified)
+
+    async def unfinished(self, bucket: str) -> list[Begun]:
+        """Uploads in parts that were begun and neither finished nor dropped; the first thousand."""
+        found = await self._run(lambda: self._client._list_multipart_uploads(bucket).uploads)
+        return [
+            Begun(each.object_name, each.initiated_time, each.upload_id or "")
+            for each in found
+            if each.initiated_time
+        ]
+
+    async def versions(self, bucket: str, key: str) -> list[str]:
+        """The ids of what is kept of one object, newest first, marks of removal among them."""
+        return await self._run(lambda: [version for _, version in self._versions(bucket, key, exactly=key)])
+
+    async def erase(self, bucket: str, key: str) -> None:
+        """Remove one object with all its versions, for good."""
+        await self._run(lambda: self._erase(bucket, key, exactly=key))
+
+    def _erase(self, bucket: str, prefix: str, exactly: str | None = None) -> None:
+        for name, version in list(self._versions(bucket, prefix, exactly)):
+            self._client.remove_object(bucket, name, version)
+
+    def _versions(self, bucket: str, prefix: str, exactly: str | None = None) -> Iterable[tuple[str, str]]:
+        for each in self._client.list_objects(bucket, prefix, recursive=True, include_version=True):
+            if each.object_name and exactly in (None, each.object_name):
+                yield each.object_name, each.version_id or "null"
 
     async def remove_prefix(self, bucket: str, prefix: str) -> None:
         """Remove everything whose key begins with `prefix`."""
@@ -250,21 +282,10 @@ def _pool() -> urllib3.PoolManager:
     )
 
 
-def _readable_by_all(bucket: str) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": ["*"]},
-        "Action": ["s3:GetObject"],
-        "Resource": [f"arn:aws:s3:::{bucket}/*"],
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _release(response: Any) -> None:
+    response.close()
+    response.release_conn()
 
 
-async def probe_store(settings: Settings) -> None:
-    """Write, read and remove a small object in every bucket. Raises StoreUnavailable or NotFound."""
-    objects, key = Objects(settings), f"probe/{uuid4()}"
-    for bucket in BUCKETS:
-        await objects.put_bytes(bucket, key, b"probe", "text/plain")
-        if await objects.read(bucket, key) != b"probe":
-            raise StoreUnavailable(f"bucket {bucket} gives back other bytes than were written")
-        await objects.remove(bucket, key)
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

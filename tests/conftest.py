@@ -7,8 +7,9 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -31,6 +32,7 @@ from states.ledger import canonical_sha256
 from states.roles import SYSTEM, Actor, Role
 from storage import migrations
 from storage.advance import Advanced, Change, advance
+from storage.buckets import set_up_buckets
 from storage.database import Database
 from storage.destinations import add_destination
 from storage.drafts import create_submission
@@ -129,7 +131,19 @@ def _clone(url: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """The S3 gateway for the session, with its buckets, as settings."""
-    folder = tmp_path_factory.mktemp("s3")
+    with _running_gateway(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def own_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A gateway of this module's own: for what looks at everything in the buckets, and removes."""
+    with _running_gateway(tmp_path_factory.mktemp("s3")) as settings:
+        yield settings
+
+
+@contextmanager
+def _running_gateway(folder: Path) -> Iterator[Settings]:
     keys = load_secrets(folder)
     s3.prepare(folder, keys)
     port = _free_port()
@@ -182,7 +196,7 @@ async def _open_store(settings: Settings, port: int) -> None:
     while not await s3.is_ready(port):
         assert time.monotonic() < deadline, "the S3 gateway does not answer"
         await asyncio.sleep(0.05)
-    await Objects(settings).ensure_buckets()
+    await set_up_buckets(settings)
 
 
 @pytest.fixture

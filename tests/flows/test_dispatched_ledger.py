@@ -249,7 +249,7 @@ async def test_place_that_fails_keeps_neither_the_others_nor_the_sequencer_waiti
         tried.set()
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr("flows.ledger.Objects.put_locked", broken)
+    monkeypatch.setattr("flows.ledger.put_locked", broken)
     copying = asyncio.create_task(ledger.copy_forever())
     try:
         async with asyncio.timeout(20):

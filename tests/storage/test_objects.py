@@ -47,7 +47,7 @@ async def test_parts_sent_to_presigned_addresses_become_the_object(objects: Obje
     upload = await objects.create_multipart(ASSETS, key)
     assert await objects.list_parts(ASSETS, key, upload) == []
     for number, data in ((2, b"end"), (1, PART)):
-        assert await _put(objects.presign_part(ASSETS, key, upload, number), data) == 200
+        assert await _put(objects.presign_part((ASSETS, key), upload, number, len(data)), data) == 200
     parts = await objects.list_parts(ASSETS, key, upload)
     assert [(part.number, part.size_bytes) for part in parts] == [(1, len(PART)), (2, 3)]
     await objects.complete_multipart(ASSETS, key, upload, parts)
@@ -60,7 +60,7 @@ async def test_parts_sent_to_presigned_addresses_become_the_object(objects: Obje
 async def test_dropped_upload_is_gone_and_can_be_dropped_again(objects: Objects) -> None:
     key = _key()
     upload = await objects.create_multipart(ASSETS, key)
-    assert await _put(objects.presign_part(ASSETS, key, upload, 1), b"x") == 200
+    assert await _put(objects.presign_part((ASSETS, key), upload, 1, 1), b"x") == 200
     for _ in range(2):
         await objects.abort_multipart(ASSETS, key, upload)
     with pytest.raises(NotFound):
@@ -72,7 +72,7 @@ async def test_dropped_upload_is_gone_and_can_be_dropped_again(objects: Objects)
 async def test_presigned_part_takes_no_other_part_and_no_other_method(objects: Objects) -> None:
     key = _key()
     upload = await objects.create_multipart(ASSETS, key)
-    url = objects.presign_part(ASSETS, key, upload, 1)
+    url = objects.presign_part((ASSETS, key), upload, 1, 1)
     assert await _put(url.replace("partNumber=1", "partNumber=2"), b"x") == 403
     async with httpx.AsyncClient() as client:
         assert (await client.get(url)).status_code == 403
