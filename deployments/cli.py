@@ -12,6 +12,7 @@ import typer
 
 from deployments.ledger_cli import ledger_app
 from deployments.media_cli import media_app
+from deployments.reconcile_cli import reconcile
 from deployments.stack.prefect_server import client_environment
 from states.roles import Role
 from storage.settings import SettingMissing, Settings
@@ -26,6 +27,7 @@ user_app = typer.Typer(no_args_is_help=True, help="人员管理。 People.")
 app.add_typer(user_app, name="user")
 app.add_typer(media_app, name="media")
 app.add_typer(ledger_app, name="ledger")
+app.command()(reconcile)
 
 
 def main() -> None:
@@ -79,19 +81,10 @@ def up(
 @app.command()
 def api() -> None:
     """运行接口服务。 Run the API (part of `sanshen up`)."""
-    import uvicorn
-
     settings = _settings()
-    uvicorn.run(
-        "api.app:app",
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        loop="uvloop",
-        http="httptools",
-        proxy_headers=False,
-    )
+    from deployments.api_server import serve
+
+    serve(settings)
 
 
 @app.command()
@@ -136,7 +129,7 @@ def doctor() -> None:
     """检查各部件，并说明如何修复。 Check every part and say how to mend what is missing."""
     from deployments.doctor import examine
     from deployments.stack.terminal import reader_language
-    from storage.objects import probe_store
+    from storage.store_probe import probe_store
 
     language = reader_language()
     checks = _run(examine(_settings(), probe_store))

@@ -14,7 +14,8 @@ _LOCK = 3_141_592  # that of the migrations: nobody changes tables meanwhile
 
 # Beside what triggers refuse (`refuse_change`), read from the database itself, so that a new table of the record
 # needs no line here: what only the owner's commands change, and where single columns alone may change.
-_OWNERS_ONLY = frozenset({"disclosure"})  # erasing is a command of the owner's
+# Erasing is a command of the owner's; of a revision, a function of the owner's that asks the rule (`forget_draft`).
+_OWNERS_ONLY = frozenset({"disclosure", "revision"})
 _CHANGEABLE: Mapping[str, tuple[str, ...]] = {
     "delegation": ("revoked_at", "revoked_by"),
     "comment": ("resolved_at", "resolved_by"),

@@ -59,7 +59,14 @@ _NUMBERS = """
     WHERE (revision.sha256, revision.editor_id, revision.created_at)
         IS DISTINCT FROM (told.revision_sha256, told.actor_id, told.at)
 """
-_CONTENTS = "SELECT submission_id, number, sha256, content::text AS content FROM revision"
+# A retention rule may have emptied a revision that nobody approved; the journal then says so, up to which number.
+_CONTENTS = """
+    SELECT submission_id, number, sha256, content::text AS content, content = '{}' AND EXISTS (
+        SELECT FROM journal WHERE action = 'retention_removed' AND subject = submission_id::text
+        AND number <= CAST(facts ->> 'forgotten_up_to' AS integer)
+    ) AS is_forgotten
+    FROM revision
+"""
 _QUERIES = (
     (
         _STATES,
@@ -79,7 +86,9 @@ async def verify_tables(session: AsyncSession, findings: Findings) -> None:
                 findings.add(row["place"], zh, en)
     async for rows in rows_of(session, _CONTENTS):
         for row in rows:
-            if not _is_content(row["content"], row["sha256"]):
+            if row["is_forgotten"]:
+                findings.erased += 1
+            elif not _is_content(row["content"], row["sha256"]):
                 where = f"{row['submission_id']} revision {row['number']}"
                 findings.add(where, "内容与其哈希不符。", "Its content is not the one of its hash.")
 

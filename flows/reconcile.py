@@ -1,0 +1,156 @@
+"""The whole comparison of database and store, with what readers must find in the public bucket."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from platforms.records import story_from
+from platforms.story import Story, public_name
+from storage.database import Database
+from storage.errors import NotFound
+from storage.keys import ASSETS, LEDGER, PUBLIC, RENDITIONS
+from storage.listing import Source, empty_aside, listing
+from storage.objects import Objects
+from storage.reconcile import YOUNG, Comparison, Expected, Report, merged
+from storage.reconcile_repair import Repair
+from storage.reconcile_rows import is_owned, of_assets, of_ledger, of_renditions
+from storage.stories import APP, story_record
+
+# Names in a folder whose order stores agree on; what is deeper is sorted when it is read.
+_DEPTHS = {ASSETS: 3, RENDITIONS: 3, PUBLIC: 2, LEDGER: 2}
+_PAGE = 200
+_STORY = re.compile(r"stories/([0-9a-f-]{36})/v([0-9]{1,9})/.+")
+# States of a delivery whose files may be there or not: a call is on its way, or its outcome is not known.
+_PERHAPS = "'sending', 'unknown', 'refused', 'retracting', 'needs_person', 'pending'"
+
+_LIVE = text("""
+    SELECT DISTINCT submission_id FROM delivery JOIN destination ON destination.id = delivery.destination_id
+    WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id > :after
+    ORDER BY submission_id LIMIT :limit
+""")
+_REVISIONS = text("""
+    SELECT DISTINCT revision_number FROM delivery JOIN destination ON destination.id = delivery.destination_id
+    WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id = :item
+""")
+_STANDS = text(f"""
+    SELECT bool_or(delivery.state = 'confirmed') AS is_live, bool_or(delivery.state IN ({_PERHAPS})) AS is_perhaps
+    FROM delivery JOIN destination ON destination.id = delivery.destination_id
+    WHERE platform = :app AND submission_id = CAST(:item AS uuid) AND revision_number = :number
+""")  # noqa: S608 - our own words
+_SHOWN_WITH = text("""
+    SELECT DISTINCT delivery.submission_id, delivery.revision_number
+    FROM rendition_use AS use
+    JOIN revision ON revision.submission_id = use.submission_id AND revision.sha256 = use.revision_sha256
+    JOIN delivery ON delivery.submission_id = revision.submission_id AND delivery.revision_number = revision.number
+    JOIN destination ON destination.id = delivery.destination_id
+    WHERE use.rendition_key = :key AND platform = :app AND delivery.state = 'confirmed'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """One comparison; `now` is the time that ages count to."""
+
+    db: Database
+    objects: Objects
+    now: datetime
+
+    async def run(self, *, reads_back: bool = False, repairs: bool = False) -> Report:
+        """Compare all buckets; with `repairs` also mend. Raises StoreUnavailable."""
+        report = Report()
+        comparison = Comparison(self.objects, self.owns, self.now, reads_back)
+        repair = Repair(self.db, self.objects, self.owns, self.elsewhere, self.now)
+        for bucket, expected in self.expected().items():
+            pairs = merged(expected, listing(self.objects, bucket, _DEPTHS[bucket]))
+            async for finding, of in comparison.differences(bucket, pairs, report):
+                report.add(await repair.mend(finding, of) if repairs else finding)
+            if repairs:
+                await empty_aside(self.objects, bucket, self.now - YOUNG)
+        return report
+
+    def expected(self) -> dict[str, AsyncIterator[Expected]]:
+        """What must be in each bucket. Public files come after renditions: those may be put back first."""
+        return {
+            ASSETS: of_assets(self.db),
+            RENDITIONS: of_renditions(self.db),
+            PUBLIC: self._of_public(),
+            LEDGER: of_ledger(self.db),
+        }
+
+    async def owns(self, bucket: str, key: str) -> bool:
+        """Whether somebody needs this object at this moment."""
+        async with self.db.transaction() as session:
+            if bucket != PUBLIC:
+                return await is_owned(session, bucket, key)
+            found = _STORY.fullmatch(key)
+            if found is None:
+                return False
+            values = {"app": APP, "item": found[1], "number": int(found[2])}
+            stands = (await (await session.connection()).execute(_STANDS, values)).one()
+        if stands.is_live:
+            return key in {each.key for each in await self._of_story(UUID(found[1]), int(found[2]))}
+        return bool(stands.is_perhaps)
+
+    async def elsewhere(self, expected: Expected) -> AsyncIterator[Source]:
+        """Other objects with the same bytes: the rendition behind a public file, the public file of a rendition."""
+        if expected.copy_of is not None:
+            yield Source(*expected.copy_of)
+        if expected.bucket != RENDITIONS or not expected.key.startswith("made/"):
+            return
+        async with self.db.transaction() as session:
+            values = {"app": APP, "key": expected.key.split("/")[2]}
+            shown = (await (await session.connection()).execute(_SHOWN_WITH, values)).all()
+        for item, number in shown:
+            for public in await self._of_story(item, number):
+                if public.sha256 == expected.sha256:
+                    yield Source(PUBLIC, public.key)
+
+    async def _of_public(self) -> AsyncIterator[Expected]:
+        """The files of every version that readers were given and that was not taken back."""
+        after = UUID(int=0)
+        while True:
+            async with self.db.transaction() as session:
+                values = {"app": APP, "after": after, "limit": _PAGE}
+                items = list((await (await session.connection()).execute(_LIVE, values)).scalars())
+            for item in items:
+                for each in await self._of_item(item):
+                    yield each
+            if len(items) < _PAGE:
+                return
+            after = items[-1]
+
+    async def _of_item(self, item: UUID) -> list[Expected]:
+        async with self.db.transaction() as session:
+            found = await (await session.connection()).execute(_REVISIONS, {"app": APP, "item": item})
+            numbers = list(found.scalars())
+        files = [each for number in numbers for each in await self._of_story(item, number)]
+        return sorted(files, key=lambda each: each.key.encode())
+
+    async def _of_story(self, item: UUID, number: int) -> list[Expected]:
+        try:
+            async with self.db.transaction() as session:
+                story = story_from(await story_record(session, item, number))
+        except NotFound:
+            return []
+        return _public_files(story)
+
+
+def _public_files(story: Story) -> list[Expected]:
+    return [
+        Expected(
+            PUBLIC,
+            public_name(story, media, rendition, file),
+            file.size_bytes,
+            file.sha256,
+            f"story {story.id} v{story.version} «{story.title}»",
+            file.media_type,
+            (RENDITIONS, file.object_key),
+        )
+        for media in story.media
+        for rendition in media.public_renditions
+        for file in rendition.files
+    ]
