@@ -21,12 +21,15 @@ from storage.errors import (
     Conflict,
     DelegationRefused,
     NotFound,
+    QuotaExceeded,
     StaleVersion,
     StorageError,
     StoreUnavailable,
+    UploadBusy,
     UploadRefused,
     WorkflowInvalid,
 )
+from storage.idempotency import KeyReused
 from storage.proofs import NoSuchCheckpoint, NotInLogYet
 
 MOST_BODY_BYTES = 1_000_000  # files never come this way; they go to the store by presigned parts
@@ -68,19 +71,26 @@ def _storage(error: StorageError) -> ApiProblem:
     if isinstance(error, StaleVersion):
         members = {"current_version": error.current}
         return ApiProblem("stale-version", error.text, members, ETag=f'"{error.current}"')
-    if isinstance(error, StoreUnavailable):
-        return ApiProblem("store-unavailable", error.text, Retry_After=_RETRY_AFTER_S)
+    if isinstance(error, QuotaExceeded):
+        return ApiProblem("upload-quota", error.text, Retry_After=str(error.retry_after_s))
     if isinstance(error, WorkflowInvalid):
         found = [{"code": each.code, "stage": each.stage, **each.text.to_json()} for each in error.faults]
         return ApiProblem("workflow-invalid", error.text, {"faults": found})
-    if isinstance(error, NotInLogYet):
-        return ApiProblem("not-in-log-yet", error.text, Retry_After=_RETRY_AFTER_S)
+    passing: tuple[tuple[type[StorageError], str], ...] = (
+        (StoreUnavailable, "store-unavailable"),
+        (UploadBusy, "upload-locked"),
+        (NotInLogYet, "not-in-log-yet"),
+    )
+    for kind, slug in passing:
+        if isinstance(error, kind):
+            return ApiProblem(slug, error.text, Retry_After=_RETRY_AFTER_S)
     slugs: tuple[tuple[type[StorageError], str], ...] = (
         (NoSuchCheckpoint, "no-such-checkpoint"),
         (NotFound, "not-found"),
         (Conflict, "conflict"),
         (AlreadyExists, "already-exists"),
         (UploadRefused, "upload-refused"),
+        (KeyReused, "idempotency-key-reused"),
         (DelegationRefused, "delegation-refused"),
     )
     for kind, slug in slugs:

@@ -25,8 +25,11 @@ from api import (
     proofs,
     queue,
     record,
+    search,
     story_pages,
+    stream,
     submissions,
+    tus,
     uploads,
     workflows,
 )
@@ -49,14 +52,17 @@ _ROOMS = (
     submissions,
     queue,
     events,
+    stream,
     comments,
     preset_reasons,
     autosaves,
     proofs,
     record,
+    search,
     differences,
     audit,
     uploads,
+    tus,
     deliveries,
     feeds,
     story_pages,
@@ -91,6 +97,7 @@ def _lifespan(settings: Settings | None) -> Callable[[FastAPI], AbstractAsyncCon
         try:
             yield
         finally:
+            await app.state.resources.live.close()
             await db.close()
 
     return lifespan

@@ -9,8 +9,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.feed_cache import FeedCache
+from api.live import Live
 from api.problems import ApiProblem
 from api.throttle import Throttle
+from api.tus_body import Gate
 from states.refusals import RoleMissing
 from states.roles import Actor, Role
 from states.text import Text
@@ -32,6 +34,8 @@ class Resources:
     objects: Objects
     sign_ins: Throttle = field(default_factory=Throttle)
     feeds: FeedCache = field(default_factory=FeedCache)
+    arriving: Gate = field(default_factory=Gate)
+    live: Live = field(default_factory=Live)
 
 
 async def _resources(request: Request) -> Resources:

@@ -11,14 +11,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import MOST_BODY_BYTES, problem_response
+from api.tus_headers import OFFSET_TYPE
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TUS = re.compile(r"/api/v1/(?:submissions/[^/]+/)?tus(?:/[^/]+)?")
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
 )
+_READS = ("GET", "HEAD", "OPTIONS")
 
 
 class Edge:
@@ -37,13 +40,25 @@ class Edge:
         if answer.is_bare:
             scope = {**scope, "method": "GET"}  # every address that answers GET answers HEAD
         scope.setdefault("state", {})["request_id"] = answer.request_id
+        scope["state"]["is_bare"] = answer.is_bare
         try:
-            await self.app(scope, _limited(headers, receive), answer)
+            await self.app(
+                scope, receive if _is_stream(scope, headers) else _limited(headers, receive), answer
+            )
+            if scope["method"] not in _READS:
+                _say_that_something_moved(scope)
         except Exception as error:
             if answer.has_begun:
                 raise
             response = problem_response(error, scope, headers.get("accept-language"))
             await response(scope, receive, answer)
+
+
+def _say_that_something_moved(scope: Scope) -> None:
+    """For those who watch the stream; asked after each write, so that no handler can forget it."""
+    resources = getattr(scope["app"].state, "resources", None)
+    if resources is not None:
+        resources.live.moved(resources.db)
 
 
 def _request_id(headers: Headers) -> str:
@@ -74,6 +89,11 @@ class _Answer:
         elif self.is_bare:
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def _is_stream(scope: Scope, headers: Headers) -> bool:
+    """Whether the body is a piece of a file: `api.tus` reads it bit by bit, and no more than was announced."""
+    return headers.get("content-type") == OFFSET_TYPE and bool(_TUS.fullmatch(scope["path"]))
 
 
 def _limited(headers: Headers, receive: Receive) -> Receive:

@@ -3,17 +3,18 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.asking import Asker, Held, Unit
 from api.contents import merged, new_content
 from api.cursors import read_cursor, write_cursor
 from api.detail import lines, submission_detail
+from api.idempotency import IdempotencyKey
 from api.moves import move, standing
 from api.openapi import API, OF_A_MOVE, problems
 from api.preconditions import IfMatch, IfNoneMatch, etag, has_current, required_version
-from api.problems import ApiProblem, invalid_field
+from api.problems import invalid_field
 from api.schemas.base import Words
 from api.schemas.submissions import (
     NewSubmission,
@@ -27,23 +28,15 @@ from states.events import Event
 from states.item import Request, State
 from states.ledger import canonical_sha256
 from states.roles import Actor
-from states.text import Text
 from storage.advance import Advanced, Change
 from storage.board import BoardFilter, list_submissions
 from storage.destinations import list_destinations
 from storage.drafts import create_submission
 from storage.errors import StaleVersion
-from storage.idempotency import earlier_reply, keep_reply
+from storage.idempotency import KeyReused, earlier_reply, keep_reply
 from storage.seeing import visible_item, visible_submission
 
 router = APIRouter(prefix=f"{API}/submissions", tags=["submissions"])
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1, max_length=255, description="A repeat with the same key gets the first answer again."
-    ),
-]
 
 
 @router.post(
@@ -87,11 +80,7 @@ async def _earlier(session: AsyncSession, actor: Actor, key: str, digest: str) -
     if earlier is None:
         return None
     if earlier.request_sha256 != digest:
-        text = Text(
-            "这个 Idempotency-Key 已用于内容不同的请求，请换一个。",
-            "This Idempotency-Key came with another request; use a new one.",
-        )
-        raise ApiProblem("idempotency-key-reused", text)
+        raise KeyReused
     return Standing.model_validate(earlier.body)
 
 

@@ -31,6 +31,7 @@ from storage import outbox
 from storage.database import Database, is_unavailable
 from storage.errors import LeaseLost
 from storage.listening import WORKER_CHANNEL, listening, notify
+from storage.objects import Objects
 from storage.outbox import OUTBOX_CHANNEL, Fence
 from storage.settings import Settings
 from storage.tables import OutboxRow, Submission
@@ -255,6 +256,6 @@ async def dispatch(settings: Settings) -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(dispatcher.run())
                 group.create_task(dispatcher.ledger.copy_forever())
-                group.create_task(keep_sweeping(db))
+                group.create_task(keep_sweeping(db, Objects(settings)))
     finally:
         await db.close()

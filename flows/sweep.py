@@ -7,18 +7,24 @@ import asyncio
 import logging
 
 from storage.database import Database, is_unavailable
+from storage.objects import Objects
+from storage.search import put_missing_entries
 from storage.timed_moves import TimedMove, make_timed_move, timed_moves
+from storage.uploads_leftovers import expire_uploads
 
 _EVERY_S = 30.0
 _BATCH = 100
 _LOG = logging.getLogger("sanshen.sweep")
 
 
-async def keep_sweeping(db: Database) -> None:
-    """Sweep until cancelled; a database that is away is waited for."""
+async def keep_sweeping(db: Database, objects: Objects | None = None) -> None:
+    """Sweep until cancelled; a database that is away is waited for. `objects`: uploads that nobody finishes too."""
     while True:
         try:
             await sweep(db)
+            if objects is not None:
+                await expire_uploads(db, objects)
+            await _index(db)
         except Exception as error:
             if not is_unavailable(error):
                 raise
@@ -36,6 +42,14 @@ async def sweep(db: Database) -> int:
         made += sum(fresh)
         if not any(fresh):  # nothing, or only what is refused now and is looked at again next time
             return made
+
+
+async def _index(db: Database) -> None:
+    """What was there before there was a search, or before its words were cut as they are today."""
+    made = _BATCH
+    while made == _BATCH:
+        async with db.transaction() as session:
+            made = await put_missing_entries(session, _BATCH)
 
 
 async def _make(db: Database, timed: TimedMove) -> bool:

@@ -8,9 +8,23 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from states.text import Text
+from storage.errors import StorageError
 from storage.tables import IdempotentReply
 
 LIFETIME = timedelta(days=1)
+
+
+class KeyReused(StorageError):
+    """The Idempotency-Key came with another request before."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "这个 Idempotency-Key 已用于内容不同的请求，请换一个。",
+                "This Idempotency-Key came with another request; use a new one.",
+            )
+        )
 
 
 async def earlier_reply(session: AsyncSession, person_id: UUID, key: str) -> IdempotentReply | None:

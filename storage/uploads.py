@@ -1,10 +1,11 @@
-"""An upload from its creation to an asset: parts go straight to the store, and are read back before we know them.
+"""An upload from its creation until its bytes are there: parts go straight to the store, the row knows how it is cut.
 
-These use cases need several short transactions, as none may stay open across the object store.
+Its end is in `uploads_completing`; these use cases need several short transactions, as none may stay open across
+the object store.
 """
 
 import math
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,34 +13,43 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from states.content import AssetRef
 from states.decide import decide
 from states.events import Event
 from states.item import Request
+from states.ledger import canonical_sha256
 from states.roles import Actor
-from states.text import Text
-from storage.advance import Advanced, Change, advance
-from storage.assets import add_asset
 from storage.database import Database
-from storage.errors import Conflict, NotFound, UploadRefused
+from storage.errors import NotFound
+from storage.idempotency import KeyReused, earlier_reply, keep_reply
 from storage.items import load_item
-from storage.keys import ASSETS, asset_key, incoming_key
-from storage.objects import Objects, StoredObject, StoredPart
-from storage.tables import Asset, Upload
+from storage.keys import ASSETS, incoming_key
+from storage.objects import Objects
+from storage.quotas import Quotas, check_quotas
+from storage.stored import StoredPart
+from storage.tables import Upload
+from storage.uploads_lease import sole_writer
+from storage.uploads_leftovers import remove_leftovers
 
 # Amazon S3 user guide, "Amazon S3 multipart upload limits" (read 2026-11-22): parts of 5 MiB to 5 GiB
 # except the last, at most 10,000 of them.
 SMALLEST_PART_BYTES = 5 * 2**20
 MOST_PARTS = 10_000
 _PREFERRED_PART_BYTES = 8 * 2**20
-_LIFETIME = timedelta(days=7)
-_EDIT_TRIES = 20
+LIFETIME = timedelta(days=7)
 
 
-def part_size(size_bytes: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms an upload is begun: the person's quotas, and the key under which a repeat finds it."""
+
+    quotas: Quotas
+    idempotency_key: str | None = None
+
+
+def part_size(size_bytes: int, preferred_bytes: int = _PREFERRED_PART_BYTES) -> int:
     """Bytes in each part but the last: 8 MiB, or as much more as 10,000 parts need."""
     needed = math.ceil(size_bytes / MOST_PARTS)
-    return max(_PREFERRED_PART_BYTES, math.ceil(needed / 2**20) * 2**20)
+    return max(preferred_bytes, math.ceil(needed / 2**20) * 2**20)
 
 
 def part_count(upload: Upload) -> int:
@@ -54,44 +64,102 @@ def part_bytes(upload: Upload, number: int) -> int:
 
 
 async def open_upload(
-    db: Database, objects: Objects, submission_id: UUID, actor: Actor, announced: Upload
-) -> Upload:
-    """Begin an upload for a submission that the actor may edit now; `announced` holds name, size and hash.
+    db: Database, objects: Objects, actor: Actor, announced: Upload, terms: Terms
+) -> tuple[Upload, bool]:
+    """Begin an upload for a submission that the actor may edit now; True: a repeat, and this is the earlier one.
 
-    Raises what `advance` raises for an edit, and StoreUnavailable.
+    `announced` holds submission, person, name, type, size and hash. Raises what `advance` raises for an edit,
+    QuotaExceeded, KeyReused, and StoreUnavailable; a repeat then goes on where this call ended.
     """
     async with db.transaction() as session:
-        await _check_editable(session, submission_id, actor)
+        found = await _earlier(session, announced, terms)
+        upload = found or await _new_row(session, actor, announced, terms)
+    return await with_multipart(db, objects, upload), found is not None
+
+
+async def _earlier(session: AsyncSession, announced: Upload, terms: Terms) -> Upload | None:
+    if terms.idempotency_key is None:
+        return None
+    earlier = await earlier_reply(session, announced.person_id, terms.idempotency_key)
+    if earlier is None:
+        return None
+    if earlier.request_sha256 != _digest(announced):
+        raise KeyReused
+    return await find_upload(session, UUID(str(earlier.body["upload_id"])), announced.submission_id)
+
+
+def _digest(announced: Upload) -> str:
+    asked = {
+        "submission_id",
+        "door",
+        "filename",
+        "media_type",
+        "caption",
+        "size_bytes",
+        "sha256",
+        "tus_metadata",
+    }
+    return canonical_sha256({"upload": announced.model_dump(mode="json", include=asked)})
+
+
+async def _new_row(session: AsyncSession, actor: Actor, announced: Upload, terms: Terms) -> Upload:
+    await check_editable(session, announced.submission_id, actor)
+    await check_quotas(session, announced.person_id, announced.size_bytes, terms.quotas)
     announced.id = uuid4()
-    announced.submission_id = submission_id
     announced.object_key = incoming_key(announced.id)
-    announced.part_size_bytes = part_size(announced.size_bytes)
-    announced.expires_at = datetime.now(UTC) + _LIFETIME
-    announced.s3_upload_id = await objects.create_multipart(ASSETS, announced.object_key)
-    async with db.transaction() as session:
-        session.add(announced)
+    preferred = SMALLEST_PART_BYTES if announced.door == "tus" else _PREFERRED_PART_BYTES
+    announced.part_size_bytes = part_size(announced.size_bytes, preferred)
+    announced.expires_at = datetime.now(UTC) + LIFETIME
+    session.add(announced)
+    if terms.idempotency_key is not None:
+        await session.flush()
+        body = {"upload_id": str(announced.id)}
+        key, digest = terms.idempotency_key, _digest(announced)
+        await keep_reply(session, announced.person_id, key, digest, 201, body)
     return announced
 
 
-async def _check_editable(session: AsyncSession, submission_id: UUID, actor: Actor) -> None:
+async def check_editable(session: AsyncSession, submission_id: UUID, actor: Actor) -> None:
     """Refuse what the edit at the end of the upload would refuse, before the bytes are sent."""
     loaded = await load_item(session, submission_id, Event.EDIT)
     decide(loaded.item, Event.EDIT, Request(actor))
 
 
-async def find_upload(session: AsyncSession, submission_id: UUID, upload_id: UUID) -> Upload:
-    """One upload of a submission. Raises NotFound."""
-    statement = select(Upload).where(col(Upload.id) == upload_id, col(Upload.submission_id) == submission_id)
+async def with_multipart(db: Database, objects: Objects, upload: Upload) -> Upload:
+    """The upload as the store knows it. The row comes first, so the store's id may have to be fetched later."""
+    if upload.s3_upload_id or upload.state != "open":
+        return upload
+    given = await objects.create_multipart(ASSETS, upload.object_key)
+    fits = (col(Upload.id) == upload.id, col(Upload.s3_upload_id) == "")
+    async with db.transaction() as session:
+        done = await session.exec(update(Upload).where(*fits).values(s3_upload_id=given))
+        current = await find_upload(session, upload.id)
+    if not done.rowcount:  # a repeat at the same moment was first
+        await objects.abort_multipart(ASSETS, upload.object_key, given)
+    return current
+
+
+async def find_upload(session: AsyncSession, upload_id: UUID, submission_id: UUID | None = None) -> Upload:
+    """One upload, of that submission where one is given. Raises NotFound."""
+    statement = select(Upload).where(col(Upload.id) == upload_id)
+    if submission_id is not None:
+        statement = statement.where(col(Upload.submission_id) == submission_id)
     found = (await session.exec(statement.execution_options(populate_existing=True))).first()
     if found is None:
         raise NotFound("upload", upload_id)
     return found
 
 
-async def uploads_of(session: AsyncSession, submission_id: UUID) -> list[Upload]:
-    """The uploads of a submission that are not finished."""
-    statement = select(Upload).where(col(Upload.submission_id) == submission_id, col(Upload.state) == "open")
-    return list(await session.exec(statement))
+async def open_uploads(
+    session: AsyncSession, *, person_id: UUID | None = None, submission_id: UUID | None = None
+) -> list[Upload]:
+    """What is not finished of a person, of a submission, or of that person there; the newest first."""
+    statement = select(Upload).where(col(Upload.state) == "open").order_by(col(Upload.created_at).desc())
+    if person_id is not None:
+        statement = statement.where(col(Upload.person_id) == person_id)
+    if submission_id is not None:
+        statement = statement.where(col(Upload.submission_id) == submission_id)
+    return list(await session.exec(statement.execution_options(populate_existing=True)))
 
 
 async def arrived_parts(objects: Objects, upload: Upload) -> list[StoredPart]:
@@ -101,127 +169,13 @@ async def arrived_parts(objects: Objects, upload: Upload) -> list[StoredPart]:
     return [p for p in parts if p.number <= last and p.size_bytes == part_bytes(upload, p.number)]
 
 
-async def complete_upload(
-    db: Database, objects: Objects, upload: Upload, actor: Actor
-) -> tuple[Asset, Advanced | None]:
-    """Put the parts together, read the whole back, and add the file to the draft. May be called again.
-
-    Raises UploadRefused when parts are missing or size or hash differ (the upload stays open or can be
-    begun anew), StoreUnavailable, and what `advance` raises for an edit.
-    """
-    if upload.state == "completed" and upload.asset_id is not None:
-        async with db.transaction() as session:
-            asset = await session.get(Asset, upload.asset_id)
-        if asset is not None:
-            return asset, None
-    stored = await _assemble(objects, upload)
-    if problem := _difference(upload, stored):
-        await _forget(db, objects, upload)
-        raise problem
-    key = asset_key(stored.sha256)
-    if not await objects.exists(ASSETS, key):
-        await objects.copy((ASSETS, upload.object_key), (ASSETS, key), "application/octet-stream")
-        if await objects.hash_object(ASSETS, key) != stored:
-            await objects.remove(ASSETS, key)
-            raise _refused(
-                "存储副本与原件不一致，请重试。", "The stored copy differs from what was sent; try again."
-            )
-    asset = Asset(
-        submission_id=upload.submission_id,
-        sha256=stored.sha256,
-        size_bytes=stored.size_bytes,
-        filename=upload.filename,
-        object_key=key,
-    )
-    done = await _add_to_draft(db, upload, asset, actor)
-    await objects.remove(ASSETS, upload.object_key)
-    return done
-
-
-async def _assemble(objects: Objects, upload: Upload) -> StoredObject:
-    """Complete the multipart upload, unless an earlier call did; then read back what is there."""
-    try:
-        parts = await arrived_parts(objects, upload)
-    except NotFound:
-        return await objects.hash_object(ASSETS, upload.object_key)
-    missing = sorted(set(range(1, part_count(upload) + 1)) - {part.number for part in parts})
-    if missing:
-        shown = ", ".join(map(str, missing[:20])) + (" …" if len(missing) > 20 else "")
-        raise _refused(
-            f"还有 {len(missing)} 个分片没有收到或大小不符：{shown}。请重传这些分片后再完成。",
-            f"{len(missing)} parts have not arrived or are of the wrong size: {shown}. Send them, then complete.",
-        )
-    with suppress(NotFound):  # a second call completed it in between
-        await objects.complete_multipart(ASSETS, upload.object_key, upload.s3_upload_id, parts)
-    return await objects.hash_object(ASSETS, upload.object_key)
-
-
-def _difference(upload: Upload, stored: StoredObject) -> UploadRefused | None:
-    if stored.size_bytes != upload.size_bytes:
-        return _refused(
-            f"文件大小不符：声明 {upload.size_bytes} 字节，收到 {stored.size_bytes} 字节。请重新上传。",
-            f"Announced {upload.size_bytes} bytes, received {stored.size_bytes}. Upload the file again.",
-        )
-    if upload.sha256 is not None and stored.sha256 != upload.sha256:
-        return _refused(
-            f"文件校验值不符：声明 {upload.sha256}，收到 {stored.sha256}。请重新上传。",
-            f"Announced SHA-256 {upload.sha256}, received {stored.sha256}. Upload the file again.",
-        )
-    return None
-
-
-def _refused(zh: str, en: str) -> UploadRefused:
-    return UploadRefused(Text(zh, en))
-
-
-async def _forget(db: Database, objects: Objects, upload: Upload) -> None:
-    """Drop bytes that are not the announced ones; the client begins a new upload."""
-    async with db.transaction() as session:
-        await _set_state(session, upload.id, "aborted")
-    await objects.remove(ASSETS, upload.object_key)
-
-
-async def _set_state(
-    session: AsyncSession, upload_id: UUID, state: str, asset_id: UUID | None = None
-) -> None:
-    statement = update(Upload).where(col(Upload.id) == upload_id).values(state=state, asset_id=asset_id)
-    await session.exec(statement)
-
-
-async def _add_to_draft(
-    db: Database, upload: Upload, asset: Asset, actor: Actor
-) -> tuple[Asset, Advanced | None]:
-    """The asset row, the new revision that lists it, and the end of the upload, together.
-
-    Several uploads of one draft may finish at the same time; each finds the draft as the last one left it.
-    """
-    for attempt in range(_EDIT_TRIES):
-        try:
-            async with db.transaction() as session:
-                return await _add_once(session, upload, asset, actor)
-        except Conflict:
-            if attempt == _EDIT_TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
-
-
-async def _add_once(
-    session: AsyncSession, upload: Upload, asset: Asset, actor: Actor
-) -> tuple[Asset, Advanced | None]:
-    kept = await add_asset(session, asset)
-    loaded = await load_item(session, upload.submission_id, Event.EDIT)
-    content = loaded.content.with_asset(AssetRef(kept.sha256, upload.filename, upload.caption))
-    # On the version that the list was read from, or another upload's file would be dropped from it.
-    change = Change(content, seen_version=loaded.row.version)
-    moved = await advance(session, upload.submission_id, Event.EDIT, Request(actor), change)
-    await _set_state(session, upload.id, "completed", kept.id)
-    return kept, moved
-
-
 async def abort_upload(db: Database, objects: Objects, upload: Upload) -> None:
-    """Drop an unfinished upload. One that is finished stays."""
+    """Drop an unfinished upload, once nobody writes to it. One that is finished stays. Raises UploadBusy."""
     if upload.state != "open":
         return
-    await objects.abort_multipart(ASSETS, upload.object_key, upload.s3_upload_id)
-    async with db.transaction() as session:
-        await _set_state(session, upload.id, "aborted")
+    async with sole_writer(db, upload.id):
+        async with db.transaction() as session:
+            fits = (col(Upload.id) == upload.id, col(Upload.state) == "open")
+            done = await session.exec(update(Upload).where(*fits).values(state="aborted"))
+        if done.rowcount:
+            await remove_leftovers(db, objects, upload)

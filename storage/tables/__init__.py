@@ -5,15 +5,22 @@ from sqlmodel import SQLModel
 
 from storage.tables.calendar import WorkingDay, WorkingHoursRow
 from storage.tables.comments import Autosave, Comment, PresetReason
+from storage.tables.examined import AssetMatch, FingerprintRow
 from storage.tables.log import CheckpointCopy, CheckpointRow, ItemHeadRow, LogLeaf, LogNode, LogPending
+from storage.tables.making import Making
 from storage.tables.people import Delegation, Person, SignIn
 from storage.tables.record import Approval, Disclosure, EventRow, JournalRow, Workflow
-from storage.tables.submissions import Asset, Revision, Submission, Upload
+from storage.tables.search import SearchEntry
+from storage.tables.retention import AssetRemoved, RetentionRule
+from storage.tables.submissions import Asset, Revision, Submission
+from storage.tables.uploads import Upload
 from storage.tables.work import Delivery, Destination, IdempotentReply, OutboxRow, Rendition, RenditionUse
 
 __all__ = [
     "Approval",
     "Asset",
+    "AssetMatch",
+    "AssetRemoved",
     "Autosave",
     "CheckpointCopy",
     "CheckpointRow",
@@ -23,18 +30,22 @@ __all__ = [
     "Destination",
     "Disclosure",
     "EventRow",
+    "FingerprintRow",
     "IdempotentReply",
     "ItemHeadRow",
     "JournalRow",
     "LogLeaf",
     "LogNode",
     "LogPending",
+    "Making",
     "OutboxRow",
     "Person",
     "PresetReason",
     "Rendition",
     "RenditionUse",
+    "RetentionRule",
     "Revision",
+    "SearchEntry",
     "SignIn",
     "Submission",
     "Upload",

@@ -103,23 +103,10 @@ class Asset(SQLModel, table=True):
     probe: dict[str, Any] = json_object()
     findings: list[Any] = json_list()
     refusal: dict[str, Any] | None = maybe_json()
+    # Of the packets or the pixels, without the container.
+    essence_sha256: str | None = Field(default=None, index=True)
+    contents: dict[str, Any] = json_object()  # of a package or a document, and what follows a picture
+    # Where, when, with what and by whom it was made: private, and erased with the person.
+    capture: dict[str, Any] | None = maybe_json()
+    examined_by: str | None = None  # the version of the examination, once it was examined
     created_at: datetime = moment()
-
-
-class Upload(SQLModel, table=True):
-    """An upload in parts, from its creation to its end."""
-
-    id: UUID = Field(default_factory=uuid4, primary_key=True)
-    submission_id: UUID = Field(foreign_key="submission.id", index=True)
-    person_id: UUID = Field(foreign_key="person.id")
-    state: str = "open"  # open, completed, aborted
-    filename: str
-    caption: str = ""
-    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
-    sha256: str | None = None  # as the client declared it
-    part_size_bytes: int
-    object_key: str
-    s3_upload_id: str
-    asset_id: UUID | None = Field(default=None, foreign_key="asset.id")
-    created_at: datetime = moment()
-    expires_at: datetime = moment(index=True)

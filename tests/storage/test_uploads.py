@@ -15,22 +15,25 @@ from storage.errors import NotFound, UploadRefused
 from storage.items import load_item
 from storage.keys import ASSETS, asset_key
 from storage.objects import Objects
+from storage.quotas import Quotas
 from storage.tables import Upload
 from storage.uploads import (
     MOST_PARTS,
     SMALLEST_PART_BYTES,
+    Terms,
     abort_upload,
     arrived_parts,
-    complete_upload,
     find_upload,
     open_upload,
+    open_uploads,
     part_bytes,
     part_count,
     part_size,
-    uploads_of,
 )
+from storage.uploads_completing import complete_upload
 
 MIB = 2**20
+TERMS = Terms(Quotas(most_open=1000, most_open_bytes=10**12, most_day_bytes=10**13, most_a_minute=10_000))
 
 
 @pytest.mark.parametrize("size_bytes", [1, 8 * MIB, 8 * MIB + 1, 50 * 10**9, 5 * 10**12])
@@ -45,8 +48,8 @@ def test_parts_cover_the_file_within_the_stores_limits(size_bytes: int) -> None:
 
 async def _open(newsroom: Any, objects: Objects, item: UUID, data: bytes, **announced: Any) -> Upload:
     given = {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "filename": "桥.mp4"}
-    upload = Upload(person_id=newsroom.people["writer"].id, **(given | announced))
-    return await open_upload(newsroom.db, objects, item, newsroom.actor("writer"), upload)
+    upload = Upload(submission_id=item, person_id=newsroom.people["writer"].id, **(given | announced))
+    return (await open_upload(newsroom.db, objects, newsroom.actor("writer"), upload, TERMS))[0]
 
 
 async def _send(
@@ -56,13 +59,13 @@ async def _send(
         for number in numbers or range(1, part_count(upload) + 1):
             begin = (number - 1) * upload.part_size_bytes
             part = data[begin : begin + upload.part_size_bytes]
-            url = objects.presign_part(ASSETS, upload.object_key, upload.s3_upload_id, number)
+            url = objects.presign_part((ASSETS, upload.object_key), upload.s3_upload_id, number, len(part))
             assert (await client.put(url, content=part)).status_code == 200
 
 
 async def _complete(newsroom: Any, objects: Objects, upload: Upload) -> Any:
     async with newsroom.db.transaction() as session:
-        current = await find_upload(session, upload.submission_id, upload.id)
+        current = await find_upload(session, upload.id, upload.submission_id)
     return await complete_upload(newsroom.db, objects, current, newsroom.actor("writer"))
 
 
@@ -171,9 +174,9 @@ async def test_open_upload_keeps_the_piece_from_being_sent_in_until_it_is_droppe
     assert refused.value.guard == "uploads_finished"
     await abort_upload(newsroom.db, objects, upload)
     async with newsroom.db.transaction() as session:
-        assert await uploads_of(session, item) == []
+        assert await open_uploads(session, submission_id=item) == []
         with pytest.raises(NotFound):
-            await find_upload(session, (await newsroom.draft()).id, upload.id)
+            await find_upload(session, upload.id, (await newsroom.draft()).id)
     await newsroom.send(item, Event.SUBMIT, "writer")
 
 
