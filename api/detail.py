@@ -1,42 +1,29 @@
 """Putting together what a list and a page of submissions show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.asking import STAFF, Resources
+from api.asset_view import assets_shown
 from api.moves import sendable_events
 from api.prefect_links import item_runs_url
-from api.schemas.base import PersonRef, TextShown
+from api.problem_view import problems_shown
+from api.schemas.base import PersonRef
 from api.schemas.submissions import (
-    AssetLinks,
-    AssetShown,
-    DestinationProblem,
-    Finding,
     OverrideShown,
     ReleaseShown,
     SubmissionLine,
     SubmissionShown,
 )
-from platforms.records import story_from
-from platforms.registry import PLATFORMS
-from states.content import AssetRef, Content
 from states.roles import Actor
 from storage.assets import assets_of
-from storage.destinations import list_destinations
 from storage.items import LoadedItem
-from storage.keys import ASSETS, RENDITIONS
-from storage.objects import Objects
 from storage.people import display_names
-from storage.renditions import of_sources
 from storage.seeing import visible_item
-from storage.stories import story_record
-from storage.tables import Asset, Rendition, Submission
-
-# What intake makes for reviewers.
-_REVIEW_PROFILES = ("preview", "poster", "thumbnail")
+from storage.tables import Submission
 
 Names = Mapping[UUID, str]
 
@@ -85,6 +72,7 @@ async def submission_detail(
     asker = UUID(override["asker_id"]) if override else None
     ids = {each for each in (row.author_id, row.last_editor_id, row.claimed_by, asker) if each is not None}
     names = await display_names(session, ids)
+    known = await assets_of(session, row.id) if loaded.content.assets else []
     return SubmissionShown(
         **_line(row, names),
         content=loaded.content.to_json(),
@@ -94,8 +82,8 @@ async def submission_detail(
         release=_release(loaded),
         override=OverrideShown(asked_by=person(asker, names), **override) if asker else None,
         allowed_events=list(sendable_events(loaded.item, actor)),
-        assets=await _assets(session, held.objects, row.id, loaded.content),
-        problems=await _problems(session, row, loaded.content),
+        assets=await assets_shown(session, held, actor, loaded, known),
+        problems=await problems_shown(session, loaded, known),
         links=_links(held, actor, row),
     )
 
@@ -113,51 +101,3 @@ def _links(held: Resources, actor: Actor, row: Submission) -> dict[str, str]:
     if row.published_at is not None:
         links["story"] = f"{held.settings.reader_url}/stories/{row.id}"
     return links
-
-
-async def _assets(
-    session: AsyncSession, objects: Objects, submission_id: UUID, content: Content
-) -> list[AssetShown]:
-    if not content.assets:
-        return []
-    known = {asset.sha256: asset for asset in await assets_of(session, submission_id)}
-    made = await of_sources(session, (asset.sha256 for asset in content.assets), _REVIEW_PROFILES)
-    return [_asset(objects, ref, known[ref.sha256], made) for ref in content.assets]
-
-
-def _asset(objects: Objects, ref: AssetRef, asset: Asset, made: Iterable[Rendition]) -> AssetShown:
-    reviewed = {each.profile: each for each in made if each.source_sha256 == ref.sha256 and each.files}
-    links = {
-        profile: objects.presign_get(RENDITIONS, each.files[0]["object_key"], each.files[0]["name"])
-        for profile, each in reviewed.items()
-    }
-    return AssetShown(
-        sha256=ref.sha256,
-        filename=ref.filename,
-        caption=ref.caption,
-        size_bytes=asset.size_bytes,
-        intake=asset.intake,
-        kind=asset.kind,
-        media_type=asset.media_type,
-        refusal=Finding(**asset.refusal) if asset.refusal else None,
-        findings=[Finding(**each) for each in asset.findings],
-        links=AssetLinks(original=objects.presign_get(ASSETS, asset.object_key, ref.filename), **links),
-    )
-
-
-async def _problems(session: AsyncSession, row: Submission, content: Content) -> list[DestinationProblem]:
-    """What each chosen, open destination would say to the revision as it is now."""
-    if not content.destinations:
-        return []
-    story = story_from(await story_record(session, row.id, row.revision_number))
-    return [
-        DestinationProblem(
-            destination=destination.id,
-            code=problem.code,
-            text=TextShown.of(problem.text),
-            limit=problem.limit,
-            source=problem.source,
-        )
-        for destination in await list_destinations(session, content.destinations, open_only=True)
-        for problem in PLATFORMS[destination.platform].check(story)
-    ]

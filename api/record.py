@@ -12,6 +12,7 @@ from api.delivery_view import delivery_shown
 from api.detail import Names, person
 from api.openapi import API, problems
 from api.prefect_links import run_url
+from api.schemas.assets import Finding
 from api.schemas.records import (
     Deliveries,
     FileShown,
@@ -24,7 +25,6 @@ from api.schemas.records import (
     Runs,
     RunShown,
 )
-from api.schemas.submissions import Finding
 from states.content import Content
 from states.roles import EDITORS, Role
 from storage.board import Opened, history_of, revisions_of

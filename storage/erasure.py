@@ -34,7 +34,8 @@ class NothingToErase(StorageError):
 async def erase_person(session: AsyncSession, username: str) -> int:
     """Erase name and addresses from all events of a person, and close the account; how many events.
 
-    What the person did stays on record, under the person's id. Raises NotFound.
+    What the person did stays on record, under the person's id. What their files tell of place, device and owner is
+    erased too, wherever the same content was sent in; the archived files themselves keep it. Raises NotFound.
     """
     statement = select(Person).where(col(Person.username) == username).with_for_update()
     person = (await session.exec(statement)).first()
@@ -49,7 +50,8 @@ async def erase_person(session: AsyncSession, username: str) -> int:
     await session.flush()
     connection = await session.connection()
     erased = await connection.execute(_ERASE_PERSON, {"person": person.id, "names": list(PERSONAL)})
-    facts = {"events": erased.rowcount, "fields": list(PERSONAL)}
+    files = await connection.execute(_ERASE_CAPTURE, {"person": person.id})
+    facts = {"events": erased.rowcount, "fields": list(PERSONAL), "files": files.rowcount}
     await write_journal(session, ERASED, None, erased_person(person.id), facts)
     return erased.rowcount
 
@@ -68,6 +70,13 @@ _ERASE_PERSON = text("""
     FROM event WHERE event.submission_id = disclosure.submission_id
     AND event.item_seq = disclosure.item_seq AND event.actor_id = :person
     AND opened ?| CAST(:names AS text[])
+""")
+_ERASE_CAPTURE = text("""
+    UPDATE asset SET capture = NULL WHERE capture IS NOT NULL AND sha256 IN (
+        SELECT theirs.sha256 FROM asset theirs JOIN submission ON submission.id = theirs.submission_id
+        LEFT JOIN upload ON upload.asset_id = theirs.id
+        WHERE submission.author_id = :person OR upload.person_id = :person
+    )
 """)
 _ERASE_VALUE = text("""
     UPDATE disclosure SET opened = opened - CAST(:name AS text)

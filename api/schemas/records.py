@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from api.schemas.assets import Finding
 from api.schemas.base import Body, Line, PersonRef, Shown, TextShown
-from api.schemas.submissions import Finding
 
 
 class HistoryEvent(Shown):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from api.schemas.assets import AssetShown
 from api.schemas.base import Body, Line, Name, PersonRef, Sha256, Shown, TextShown, WallClock, Words, refuse
 from api.schemas.destinations import Slug
 from states.content import AiLabel
@@ -113,43 +114,11 @@ class SubmissionPage(Shown):
     next: str | None
 
 
-class AssetLinks(Shown):
-    """Addresses that can be read for one hour; what is not made is null."""
-
-    original: str
-    preview: str | None = None
-    poster: str | None = None
-    thumbnail: str | None = None
-
-
-class Finding(Shown):
-    """Something about a file that a reviewer should know."""
-
-    code: str
-    zh: str
-    en: str
-    at_s: float | None = None
-
-
-class AssetShown(Shown):
-    """A file of the current revision, with what intake made of it."""
-
-    sha256: str
-    filename: str
-    caption: str
-    size_bytes: int
-    intake: str = Field(description="waiting, passed or refused")
-    kind: str | None
-    media_type: str | None
-    refusal: Finding | None
-    findings: list[Finding]
-    links: AssetLinks
-
-
 class DestinationProblem(Shown):
     """Why a chosen destination would turn the submission away."""
 
     destination: str
+    asset_sha256: str | None = Field(None, description="The file that it would not take.")
     code: str
     text: TextShown
     limit: int | None = None

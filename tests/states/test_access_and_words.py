@@ -2,7 +2,7 @@
 
 import pytest
 
-from states.access import can_see
+from states.access import can_see, can_see_capture
 from states.events import Event
 from states.guards import GUARDS
 from states.item import State
@@ -30,6 +30,12 @@ def test_can_see_a_correspondent_who_is_also_an_editor_sees_what_was_sent_in() -
 def test_can_see_the_machine_is_no_author() -> None:
     assert not can_see(State.DRAFT, "author", SYSTEM)
     assert can_see(State.RECEIVED, "author", SYSTEM)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_can_see_capture_is_for_the_author_and_for_editors(role: Role) -> None:
+    assert can_see_capture("author", Actor("author", frozenset({role})))
+    assert can_see_capture("author", Actor("other", frozenset({role}))) is (role in EDITORS)
 
 
 def has_chinese(text: str) -> bool:
