@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import decisions, ledger, media, queue, sign_off, story
+from benchmarks import decisions, ledger, media, queue, search, sign_off, story
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
     "decisions": decisions.measure,
     "ledger": ledger.measure,
     "media": media.measure,
     "queue": queue.measure,
+    "search": search.measure,
     "sign_off": sign_off.measure,
     "story": story.measure,
 }

@@ -25,6 +25,7 @@ from storage.facts import facts_of
 from storage.items import LoadedItem, load_item
 from storage.move_values import Moving, begins_reviews, enters_stage, person_of, stage_after, values_of
 from storage.record import disclose, event_values
+from storage.search import put_search_entry
 from storage.tables import Approval, Disclosure, EventRow, OutboxRow, Revision, Submission, core
 from storage.workflows import workflow_by_id, workflow_for
 
@@ -90,6 +91,8 @@ async def advance(
     }
     outbox_ids = await _write(session, row, values, rows)
     await settle_deliveries(session, moving)
+    if moving.new_content is not None:
+        await put_search_entry(session, row.id, row.revision_number + 1, moving.new_content, moving.at)
     number = row.revision_number + (moving.new_content is not None)
     state = moving.decision.target
     return Advanced(row.id, record.item_seq, state, number, moving.revision_sha256, outbox_ids)

@@ -31,13 +31,13 @@ async def list_submissions(
     session: AsyncSession, actor: Actor, wanted: BoardFilter, limit: int
 ) -> list[Submission]:
     """What the actor may see of what is wanted, last changed first, at most `limit` rows."""
-    statement = select(Submission).where(_visible(actor), *_conditions(actor, wanted))
+    statement = select(Submission).where(visible(actor), *_conditions(actor, wanted))
     order = (col(Submission.updated_at).desc(), col(Submission.id).desc())
     return list(await session.exec(statement.order_by(*order).limit(limit)))
 
 
-def _visible(actor: Actor) -> ColumnElement[bool]:
-    """The same rule as `states.access.can_see`, held to it by a test."""
+def visible(actor: Actor) -> ColumnElement[bool]:
+    """What the actor may see. The same rule as `states.access.can_see`, held to it by a test."""
     own = col(Submission.author_id) == _person(actor)
     if is_staff(actor):
         return or_(own, col(Submission.state) != State.DRAFT.value)

@@ -12,6 +12,7 @@ from states.ledger import GENESIS, LedgerEvent
 from states.refusals import RoleMissing
 from states.roles import EDITORS, Actor, Role
 from storage.record import Disclosed, disclose, event_values
+from storage.search import put_search_entry
 from storage.tables import Disclosure, EventRow, Person, Revision, Submission
 
 _WRITERS = EDITORS | {Role.CORRESPONDENT}
@@ -64,6 +65,7 @@ async def create_submission(
     opened = {field: list(pair) for field, pair in disclosed.opened.items()}
     session.add(Disclosure(submission_id=submission_id, item_seq=record.item_seq, opened=opened))
     await session.flush()
+    await put_search_entry(session, submission_id, 1, content, at)
     return row
 
 

@@ -59,6 +59,7 @@ GET    /api/v1/workflows                         |                    | STAFF   
 POST   /api/v1/workflows                         |                    | admin                | OTHERS
 GET    /api/v1/workflows/{workflow_id}           |                    | STAFF                | author other
 GET    /api/v1/columns/{column}/workflow         |                    | STAFF                | author other
+GET    /api/v1/search                            |                    | ALL                  |
 GET    /api/v1/working-days                      |                    | ALL                  |
 GET    /api/v1/working-days/{day}                |                    | ALL                  |
 PUT    /api/v1/working-days/{day}                |                    | admin                | OTHERS
@@ -346,6 +347,6 @@ async def _ask(newsroom: Any, api: Any, row: Row, who: str | None, ids: dict[str
     headers = {"If-Match": f'"{ids.get("version")}"'} if row.path == ITEM and row.method == "PATCH" else {}
     if who is not None and row.path.endswith("/sessions/current"):
         headers["Authorization"] = f"Bearer {await _token(newsroom, who)}"
-    query = {"year": 2026} if row.path.endswith("/working-days") else {}
+    query = {"/api/v1/working-days": {"year": 2026}, "/api/v1/search": {"q": "通车"}}.get(row.path, {})
     path = row.path.format(**ids)
     return await api(row.method, path, who, headers=headers, params=query, **_body(row, ids))
