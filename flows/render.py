@@ -92,8 +92,9 @@ def _wanted(media: dict[str, Asset], chosen: list[Destination]) -> list[Wanted]:
     for asset in media.values():
         kind = Kind(asset.kind or "")
         for destination in chosen:
-            names = PLATFORMS[destination.platform].renditions.get(kind.value, ())
-            for profile in profiles_for(kind, names):
+            platform = PLATFORMS[destination.platform]
+            more = platform.where_possible.get(kind.value, ()) if asset.probe.get("audio") else ()
+            for profile in profiles_for(kind, (*platform.renditions.get(kind.value, ()), *more)):
                 key = key_of(asset.sha256, profile)
                 found[key] = Wanted(key, asset.sha256, profile.name)
     return list(found.values())

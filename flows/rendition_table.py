@@ -40,7 +40,11 @@ def _takers(rendition: Rendition, asset: Asset, destinations: Sequence[Destinati
     taking = []
     for destination in destinations:
         platform = PLATFORMS.get(destination.platform)
-        if platform and rendition.profile in platform.renditions.get(asset.kind or "", ()):
+        kind = asset.kind or ""
+        if platform and rendition.profile in (
+            *platform.renditions.get(kind, ()),
+            *platform.where_possible.get(kind, ()),
+        ):
             taking.append(f"{destination.name}（{platform.label.zh}）")
     return taking
 

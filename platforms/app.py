@@ -10,7 +10,15 @@ from platforms.frame import (
     missing_renditions,
     refuse_missing,
 )
-from platforms.story import PUBLIC_PROFILES, Story, StoryFile, StoryRendition, public_name, story_url
+from platforms.story import (
+    PUBLIC_PROFILES,
+    WHERE_POSSIBLE,
+    Story,
+    StoryFile,
+    StoryRendition,
+    public_name,
+    story_url,
+)
 from states.text import Text
 
 # What names other files goes up after them, so that a reader never meets a playlist without its segments.
@@ -23,6 +31,7 @@ class AppPlatform(Platform):
     name = "app"
     label = Text(zh="新闻客户端", en="News app")
     renditions = PUBLIC_PROFILES
+    where_possible = WHERE_POSSIBLE
     is_idempotent = True
 
     def check(self, story: Story) -> tuple[Problem, ...]:

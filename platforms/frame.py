@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import ClassVar, Literal, Protocol
 
 import httpx
@@ -134,6 +135,9 @@ class Platform(ABC):
     name: ClassVar[str]
     label: ClassVar[Text]
     renditions: ClassVar[Mapping[str, tuple[str, ...]]]  # media kind -> profiles that it needs
+    where_possible: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+        {}
+    )  # taken where it can be made
     is_idempotent: ClassVar[bool]  # may the same publish or retract be sent twice without harm
     limits: ClassVar[tuple[Limit, ...]] = ()
 

@@ -22,6 +22,8 @@ PUBLIC_PROFILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "still": ("app_still", "thumbnail"),
     }
 )
+# And what they may fetch beside it, where the file has it: a video's sound alone, for who has no data for pictures.
+WHERE_POSSIBLE: Mapping[str, tuple[str, ...]] = MappingProxyType({"video": ("app_audio",)})
 
 # XML 1.0, section 2.2: the characters that no document may hold, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -68,7 +70,8 @@ class StoryMedia:
     @property
     def public_renditions(self) -> tuple[StoryRendition, ...]:
         """The renditions that readers get, the best first."""
-        made = (self.renditions.get(profile) for profile in PUBLIC_PROFILES.get(self.kind, ()))
+        names = (*PUBLIC_PROFILES.get(self.kind, ()), *WHERE_POSSIBLE.get(self.kind, ()))
+        made = (self.renditions.get(profile) for profile in names)
         return tuple(rendition for rendition in made if rendition is not None and rendition.files)
 
 

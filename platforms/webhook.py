@@ -28,7 +28,7 @@ from platforms.frame import (
 )
 from platforms.net import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, AddressRefused, NameNotResolved
 from platforms.ninjs import ninjs
-from platforms.story import PUBLIC_PROFILES, Story, legal_text
+from platforms.story import PUBLIC_PROFILES, WHERE_POSSIBLE, Story, legal_text
 from states.text import Text
 
 REPLAY_WINDOW_S = 300
@@ -64,6 +64,7 @@ class WebhookPlatform(Platform):
     label = Text(zh="签名推送（Webhook）", en="Signed webhook")
     # The item links to the public files, so it needs what the app needs.
     renditions = PUBLIC_PROFILES
+    where_possible = WHERE_POSSIBLE
     is_idempotent = True  # the receiver knows a repeat by its delivery id
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
