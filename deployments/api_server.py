@@ -1,0 +1,43 @@
+"""The API's server: uvicorn, told to end the event streams first, because it waits for open answers when it stops."""
+
+import socket
+import sys
+from contextlib import suppress
+
+import uvicorn
+
+from api.app import app
+from storage.settings import Settings
+
+_PATIENCE_S = 5
+
+
+class Server(uvicorn.Server):
+    """Ends streams before it waits for the rest."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, without keeping anybody's stream open."""
+        resources = getattr(app.state, "resources", None)
+        if resources is not None:
+            resources.live.end_streams()
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; ends the process with a status when it could not start."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        loop="uvloop",
+        http="httptools",
+        proxy_headers=False,
+        timeout_graceful_shutdown=_PATIENCE_S,
+    )
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(3)  # as uvicorn's own command
