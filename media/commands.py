@@ -97,9 +97,11 @@ def mp4_args(source: Source, profile: Profile, picture: Picture, out: Path) -> l
 
 
 def frame_args(source: Source, at_s: float, size: tuple[int, int], out: Path) -> list[str]:
-    """One picture of a moment, as PNG."""
+    """The picture of a moment and one that comes later, as PNG; `out` has `%d` in its name for 1 and 2."""
     stream = frame_stream(source, at_s, size)
-    return _compile(ffmpeg.output(stream, _path(out), f="image2", update=1, **{"frames:v": 1}, **_CLEAN))
+    return _compile(
+        ffmpeg.output(stream, _path(out), f="image2", fps_mode="passthrough", **{"frames:v": 2}, **_CLEAN)
+    )
 
 
 def loudness_args(source: Source, gain: Gain, log: Path) -> list[str]:

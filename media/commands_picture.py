@@ -23,6 +23,8 @@ BT709 = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709"
 # one cannot end in two filters. Their queues differ, from this length on, and nothing else.
 ONE_OF_MANY = 8
 _FIELD_RATE = Fraction(25)
+_NEIGHBOUR_S = 0.8
+_APART = f"eq(n,0)+gte(t-prev_selected_t,{_NEIGHBOUR_S})"
 # House values: the logo is an eighth as wide as the picture, a twenty-fifth from the upper right corner.
 _LOGO_PART, _MARGIN_PART = 8, 25
 # Two thirds of the label's height are letters, so these are 6 % of the short side (GB 45438-2025: 5 % at least).
@@ -40,9 +42,15 @@ def open_source(source: Source, **options: Any) -> Any:
 
 
 def frame_stream(source: Source, at_s: float, size: tuple[int, int]) -> Any:
-    """The picture of a moment. The seek stands before the input: behind it, all would be decoded."""
-    opened = open_source(source, ss=f"{at_s:.3f}")
-    return _sized(source.video, _progressive(source, opened[str(source.video.index)], size), size)
+    """The picture of a moment, and the first one that comes most of a second later.
+
+    The seek stands before the input: behind it, all would be decoded.
+    """
+    opened = open_source(source, ss=f"{at_s:.3f}", t=_NEIGHBOUR_S * 2)
+    stream = opened[str(source.video.index)]
+    if source.video.is_interlaced:  # the fields between are needed to make whole pictures
+        return _sized(source.video, _progressive(source, stream, size).filter("select", _APART), size)
+    return _sized(source.video, _progressive(source, stream.filter("select", _APART), size), size)
 
 
 def sample_stream(source: Source, picture: Picture, at_s: float, length_s: float) -> Any:

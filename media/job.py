@@ -15,6 +15,8 @@ class Source:
 
     path: Path
     facts: Probe
+    # Where a scan found pictures that may stand for it (`media.covers`), the likeliest first; none: not scanned.
+    moments_s: tuple[float, ...] = ()
 
     @property
     def video(self) -> VideoFacts:

@@ -1,4 +1,4 @@
-"""Finds a picture that stands for a video: never a black or a flat one while there is another."""
+"""Finds a picture that stands for a video: never a black, flat or frozen one while there is another."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,16 +9,17 @@ from media.commands import Source, frame_args
 from media.errors import EncodeFailed, Malformed
 from media.geometry import fit_within
 from media.guard import Operation, decode
-from media.stills_order import Brightness
+from media.stills_order import Look
 from states.text import Text
 
 # Parts of the duration, the likeliest first: past the slate, before the fade-out.
 _POSITIONS = (0.1, 0.25, 0.5, 0.75, 0.03, 0.9, 0.0)
-# Luma, 0 to 255. Video black is 0 here; a night scene has a spread, a flat card has none.
-_MIN_MEAN, _MIN_SPREAD = 18.0, 6.0
+# A picture that has not changed by this much (luma, 0 to 255) in most of a second is frozen: -60 dB, the noise
+# that ffmpeg's freezedetect allows where nothing else is said (ffmpeg-filters, read 2026-11-22).
+_LEAST_CHANGE = 0.255
 _LIMITS = _ffmpeg.Limits(wall_s=120, file_bytes=200_000_000)
 _MAX_LONG_PX = 1920
-_BRIGHTNESS = Operation("brightness", Brightness)
+_LOOKS = Operation("looks", tuple[Look, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +32,25 @@ class Frame:
 
 
 async def pick_frame(source: Source, work_dir: Path) -> Frame:
-    """The first frame of a few that is neither black nor flat, upright, as PNG; else the brightest of them.
+    """The first good picture, upright, as PNG: of the moments that a scan found, else of seven places.
 
-    Raises Malformed when no moment of the video gives a picture, and what `_ffmpeg.run` raises.
+    When none is good: one that is frozen, then the brightest. Two neighbours a place are looked at, so a scan is
+    not needed. Raises Malformed when no moment of the video gives a picture, and what `_ffmpeg.run` raises.
     """
-    best: tuple[float, Frame] | None = None
-    for number, part in enumerate(_POSITIONS):
-        at_s = (source.facts.duration_s or 0.0) * part
-        path = work_dir / f"frame-{number}.png"
-        if not await _grab(source, at_s, path):
+    duration_s = source.facts.duration_s or 0.0
+    best: tuple[tuple[bool, float], Frame] | None = None
+    for at_s in (*source.moments_s, *(duration_s * part for part in _POSITIONS)):
+        pictures = await grab(source, at_s, work_dir)
+        if not pictures:
             continue
-        light = await decode(_BRIGHTNESS, path)
-        if light.mean >= _MIN_MEAN and light.spread >= _MIN_SPREAD:
-            return Frame(path, at_s, is_dark=False)
-        if best is None or light.mean + light.spread > best[0]:
-            best = (light.mean + light.spread, Frame(path, at_s, is_dark=True))
+        looks = await decode(_LOOKS, work_dir, names=tuple(path.name for path in pictures))
+        look, change = looks[0], looks[-1].change
+        frame = Frame(pictures[0], at_s, look.is_dark)
+        if not look.is_dark and (change is None or change >= _LEAST_CHANGE):
+            return frame
+        rank = (not look.is_dark, look.mean + look.spread)
+        if best is None or rank > best[0]:
+            best = rank, frame
     if best is None:
         raise Malformed(
             Text(
@@ -61,11 +66,13 @@ def frame_size(source: Source) -> tuple[int, int]:
     return fit_within(source.video.width, source.video.height, _MAX_LONG_PX, _MAX_LONG_PX)
 
 
-async def _grab(source: Source, at_s: float, path: Path) -> bool:
+async def grab(source: Source, at_s: float, work_dir: Path) -> tuple[Path, ...]:
+    """The picture of a moment and the one most of a second later, as PNG; fewer where the video ends or is broken."""
+    name = f"frame-{round(at_s * 1000)}"
     try:
-        await _ffmpeg.run(frame_args(source, at_s, frame_size(source), path), _LIMITS)
+        await _ffmpeg.run(frame_args(source, at_s, frame_size(source), work_dir / f"{name}-%d.png"), _LIMITS)
     except EncodeFailed:
         # A broken place in the middle; the next position may be whole.
-        return False
+        return ()
     # Behind the last frame ffmpeg ends well and writes nothing.
-    return await asyncio.to_thread(path.exists)
+    return tuple(await asyncio.to_thread(lambda: sorted(work_dir.glob(f"{name}-?.png"))))

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import ExifTags, Image, ImageCms, ImageFilter, ImageOps, ImageStat
+from PIL import ExifTags, Image, ImageCms, ImageFilter, ImageOps
 
 from media.aigc import in_metadata, in_xmp, valid
 from media.errors import Malformed, TooLarge
 from media.geometry import contain, cover, fit_within
 from media.probe import StillFacts
-from media.stills_order import Brightness
 from states.text import Text
 
 # The largest press cameras give 102 megapixels; in RGB this is 360 MB of memory.
@@ -104,13 +103,6 @@ def pad_blurred(image: Image.Image, canvas: tuple[int, int]) -> Image.Image:
 def write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
     """Writes a progressive JPEG that carries pixels only."""
     image.save(path, "JPEG", quality=quality, optimize=True, progressive=True)
-
-
-def brightness(path: Path) -> Brightness:
-    """How bright a PNG is, and how much there is to see. Raises as `still_facts` does."""
-    with open_still(path, "png") as image:
-        statistics = ImageStat.Stat(image.convert("L").resize((64, 64)))
-    return Brightness(statistics.mean[0], statistics.stddev[0])
 
 
 def _register_heif() -> None:

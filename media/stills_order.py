@@ -32,8 +32,38 @@ class MadeStill:
 
 
 @dataclass(frozen=True, slots=True)
-class Brightness:
-    """Mean and spread of the luma of a picture, 0 to 255: black is low in both, a flat card low in the second."""
+class Look:
+    """What a small picture looks like: mean and spread of its luma (0 to 255), sharpness, change, fingerprint.
+
+    `sharpness` is the variance of the Laplacian at 320 px; it says something beside other pictures of the same
+    film alone. `change` is the mean difference of luma to the picture before it. `bits` is the perceptual hash
+    as PostgreSQL's bigint holds it; a picture with nothing to see has none, for it would resemble every other.
+    """
 
     mean: float
     spread: float
+    sharpness: float
+    change: float | None = None
+    bits: int | None = None
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether it is black or flat. Video black is 0 here; a night scene has a spread, a flat card has none."""
+        return self.mean < 18.0 or self.spread < 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class StillSigns:
+    """What a still is known again by: the hash of its pixels, and its perceptual hash where it has one."""
+
+    essence_sha256: str
+    bits: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """How many small pictures of a film lie on one sheet, row by row, and how large each of them is."""
+
+    columns: int
+    tile_width: int
+    tile_height: int

@@ -38,11 +38,20 @@ def stream_facts(path: Path, demuxer: str, container: str) -> StreamFacts:
         raise _damaged(type(error).__name__) from error
 
 
-def open_input(path: Path, demuxer: str) -> InputContainer:
-    """The file, opened by this demuxer alone and with no way to any other file or address."""
+def open_input(path: Path, demuxer: str, metadata_errors: str = "replace") -> InputContainer:
+    """The file, opened by this demuxer alone and with no way to any other file or address.
+
+    `metadata_errors` is what becomes of tags that are not UTF-8; PyAV's own choice refuses the whole file.
+    """
     # Without the two lists a playlist dressed as MP4 reads its neighbours (TRAPS.md, ODD-INPUTS 32).
     options = {"format_whitelist": demuxer, "protocol_whitelist": "file"}
-    return av.open(f"file:{path.resolve()}", format=demuxer, options=options, timeout=_OPEN_LIMITS_S)
+    return av.open(
+        f"file:{path.resolve()}",
+        format=demuxer,
+        options=options,
+        metadata_errors=metadata_errors,
+        timeout=_OPEN_LIMITS_S,
+    )
 
 
 def _read(path: Path, demuxer: str) -> StreamFacts:
