@@ -1,4 +1,4 @@
-"""Intake: every file of a revision is read, recognised, and given a preview; what is no media is sent back."""
+"""Intake: every file of a revision is scanned, read, recognised, looked through, compared, and given a preview."""
 
 import tempfile
 from pathlib import Path
@@ -7,26 +7,34 @@ from uuid import UUID
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from flows.catalogue import run_name
 from flows.context import Work, working
+from flows.examining import examine_file
 from flows.making import make_rendition
 from media.errors import MediaError, RetryableMediaError
-from media.inspect import Inspection, inspect
+from media.inspect import Inspection
+from media.job import Source
 from media.keys import rendition_key
+from media.probe import Probe
 from media.profiles import PROFILES, profiles_for
+from platforms.registry import PLATFORMS
+from platforms.taking import not_taken
+from states.content import Content
 from states.events import Event
 from storage import assets
+from storage.destinations import list_destinations
 from storage.items import load_item
 from storage.keys import ASSETS
 from storage.renditions import Wanted
-from storage.tables import Asset
+from storage.tables import Asset, Destination
 
 # What reviewers look at; made at once, so that nobody waits for the full renditions.
 REVIEW_PROFILES = ("preview", "poster", "thumbnail")
 
 
-@flow(name="intake", description="入库检查 · hash, recognise and preview what was sent in")
+@flow(name="intake", description="入库检查 · scan, recognise, look through and preview what was sent in")
 async def intake(submission_id: UUID, revision_sha256: str, outbox_id: int, attempt: int) -> None:
     """Check every file of the revision, then tell the item whether it can be reviewed."""
     async with working(outbox_id, attempt) as work:
@@ -43,12 +51,12 @@ async def _waiting_assets(work: Work, submission_id: UUID) -> list[Asset]:
 
 @task(cache_policy=NO_CACHE)
 async def check_asset(work: Work, asset: Asset) -> None:
-    """One file: read it back, recognise it, make what reviewers look at. A refusal is kept with its reason."""
+    """One file: read it back, examine it, make what reviewers look at. A refusal is kept with its reason."""
     with tempfile.TemporaryDirectory(prefix="sanshen-intake-") as folder:
         path = Path(folder) / "source"
         await work.objects.download(ASSETS, asset.object_key, path)
         try:
-            inspection = await inspect(path, asset.filename)
+            inspection = await examine_file(work, asset, path)
             await _make_review_copies(work, asset, path, inspection)
         except MediaError as error:
             if isinstance(error, RetryableMediaError) and not work.is_last_attempt:
@@ -59,7 +67,7 @@ async def check_asset(work: Work, asset: Asset) -> None:
                 )
             return
     async with work.transaction() as session:
-        await assets.put_intake_passed(session, asset.id, _found(inspection))
+        await assets.put_intake_passed(session, asset.id)
 
 
 async def _make_review_copies(work: Work, asset: Asset, path: Path, inspection: Inspection) -> None:
@@ -68,27 +76,35 @@ async def _make_review_copies(work: Work, asset: Asset, path: Path, inspection: 
         await make_rendition(work, wanted, PROFILES[profile.name], path, inspection.probe)
 
 
-def _found(inspection: Inspection) -> dict[str, Any]:
-    return {
-        "kind": inspection.sniffed.kind.value,
-        "media_type": inspection.sniffed.media_type,
-        "probe": inspection.probe.to_json(),
-        "findings": [
-            {"code": each.code, "at_s": each.at_s, **each.text.to_json()} for each in inspection.findings
-        ],
-    }
-
-
 async def _report(work: Work, submission_id: UUID, revision_sha256: str) -> None:
     async with work.transaction() as session:
         content = (await load_item(session, submission_id)).content
-        listed = {asset.sha256 for asset in content.assets}
-        known = [each for each in await assets.assets_of(session, submission_id) if each.sha256 in listed]
+        known = await _listed(session, submission_id, content)
+        chosen = await list_destinations(session, content.destinations, open_only=True)
     refused = [
         {"filename": each.filename, "sha256": each.sha256, **(each.refusal or {})}
         for each in known
         if each.intake == "refused"
     ]
-    event = Event.INTAKE_REFUSED if refused else Event.INTAKE_PASSED
-    facts = {"refused": refused} if refused else {"assets": [each.sha256 for each in known]}
-    await work.report(submission_id, event, facts, revision_sha256)
+    if refused:
+        await work.report(submission_id, Event.INTAKE_REFUSED, {"refused": refused}, revision_sha256)
+        return
+    facts: dict[str, Any] = {"assets": [each.sha256 for each in known]}
+    if problems := [found for each in known for found in _not_taken(each, chosen)]:
+        facts["not_taken"] = problems
+    await work.report(submission_id, Event.INTAKE_PASSED, facts, revision_sha256)
+
+
+async def _listed(session: AsyncSession, submission_id: UUID, content: Content) -> list[Asset]:
+    listed = {asset.sha256 for asset in content.assets}
+    return [each for each in await assets.assets_of(session, submission_id) if each.sha256 in listed]
+
+
+def _not_taken(asset: Asset, chosen: list[Destination]) -> list[dict[str, Any]]:
+    """What the chosen platforms will not take of a file, on record before the first review."""
+    source = Source(Path(), Probe.from_json(asset.probe))
+    return [
+        {"destination": each.id, "sha256": asset.sha256, "code": problem.code, **problem.text.to_json()}
+        for each in chosen
+        for problem in not_taken(PLATFORMS[each.platform], source)
+    ]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from flows import intake, making
+from flows import examining, intake, making
 from media.errors import EncoderKilled, TimedOut
 from media.probe import Probe
 from states.events import Effect, Event
@@ -114,7 +114,7 @@ async def test_run_after_a_crash_does_not_repeat_what_is_done(
     desk: Any, still: Any, counted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = await _sent_in(desk, still(2), still(3))
-    real = intake.inspect
+    real = examining.inspect
 
     async def dies_at_the_second(path: Path, name: str) -> Any:
         if name == "town-3.jpg":
@@ -122,7 +122,7 @@ async def test_run_after_a_crash_does_not_repeat_what_is_done(
         return await real(path, name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(intake, "inspect", dies_at_the_second)
+        patch.setattr(examining, "inspect", dies_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             await _run(desk, item)
     assert counted == ["thumbnail"]
@@ -162,7 +162,7 @@ async def test_trouble_that_may_pass_is_tried_again_and_refused_by_the_last_atte
     async def fails(path: Path, name: str) -> Any:
         raise error
 
-    monkeypatch.setattr(intake, "inspect", fails)
+    monkeypatch.setattr(examining, "inspect", fails)
     fence = await desk.take(Effect.INTAKE, item)
     with pytest.raises(type(error)):
         await _run(desk, item, fence)
