@@ -13,7 +13,7 @@ from media.errors import EncodeFailed, EncoderKilled, TimedOut, TooLarge
 from media.sandbox import Ended, Files, Limits, cpu_count
 from states.text import Text
 
-__all__ = ["Limits", "cpu_count", "ffmpeg_build", "run"]
+__all__ = ["Limits", "cpu_count", "ffmpeg_build", "has_filter", "run"]
 
 _COMMON = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-progress", "pipe:1", "-y")
 
@@ -24,6 +24,14 @@ def ffmpeg_build() -> str:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-version"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     return shown.stdout.splitlines()[0].split(" Copyright")[0]
+
+
+@functools.cache
+def has_filter(name: str) -> bool:
+    """Whether this ffmpeg was built with a filter, such as "libvmaf"."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-filters"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    return any(line.split()[1:2] == [name] for line in shown.stdout.splitlines())
 
 
 async def run(

@@ -4,19 +4,18 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from fractions import Fraction
 from math import inf
 from pathlib import Path
 
 from media.commands import file_of, run_args
 from media.conform import picture_objections, sound_objections
-from media.geometry import contain
 from media.job import Gain, Job, Picture, Source, Worn
 from media.loudness import Tuned
 from media.probe import Probe
-from media.profiles_form import Bounds, Loudness, Output, Profile
-from media.sizes import pictures_for, spend, video_size
+from media.profiles_form import Loudness, Output, Profile
+from media.sizes import pictures_for, spend
 from media.sniff import Kind
+from media.twins import Twin, without_twins
 from states.text import Text
 
 # Six outputs of 1080p take a gigabyte in one process; more than that is not worth the memory.
@@ -33,6 +32,10 @@ class Way(StrEnum):
     SOUND = "sound"
     FRAME = "frame"
     STILL = "still"
+    UNPACK = "unpack"
+
+
+_NO_COMMAND = (Way.FRAME, Way.STILL, Way.UNPACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,6 @@ class Run:
 
     way: Way
     jobs: tuple[Job, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Twin:
-    """A rendition that is the same film as another one: made once, and kept under both names."""
-
-    profile: Profile
-    of: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +65,7 @@ class Plan:
 
     def commands(self, out_dir: Path) -> tuple[tuple[str, ...], ...]:
         """The arguments of ffmpeg for every run that is one command; frames and stills have none."""
-        return tuple(
-            tuple(self.command(run, out_dir)) for run in self.runs if run.way not in (Way.FRAME, Way.STILL)
-        )
+        return tuple(tuple(self.command(run, out_dir)) for run in self.runs if run.way not in _NO_COMMAND)
 
     def command(self, run: Run, out_dir: Path) -> list[str]:
         """The arguments of ffmpeg for one of these runs."""
@@ -88,9 +81,9 @@ class Plan:
             names = ", ".join(job.profile.name for job in run.jobs)
             lines.append(f"{number}. {run.way.value}: {names}")
             lines += [f"   {line}" for job in run.jobs for line in _about(job)]
-            if run.way not in (Way.FRAME, Way.STILL):
+            if run.way not in _NO_COMMAND:
                 lines.append(f"   $ ffmpeg {shlex.join(self.command(run, out_dir))}")
-        lines += [f"=  {twin.profile.name}: the same film as {twin.of}" for twin in self.twins]
+        lines += [_about_twin(twin) for twin in self.twins]
         lines += [f"✗  {each.profile.name}: {each.text.zh} {each.text.en}" for each in self.refusals]
         return lines
 
@@ -116,12 +109,14 @@ def make_plan(
             jobs.append(replace(made, findings=sound.findings))
         else:
             refusals.append(Refusal(profile, made))
-    kept, twins = _without_twins(source, jobs)
+    kept, twins = without_twins(source, jobs)
     return Plan(source, _runs(source, kept), twins, tuple(refusals))
 
 
 def way_of(source: Source, job: Job) -> Way:
     """How a job is made."""
+    if job.profile.output is Output.PAGE:
+        return Way.UNPACK
     if job.profile.output in _PICTURE:
         return Way.FRAME if source.facts.kind is Kind.VIDEO else Way.STILL
     if job.profile.output in _SOUND:
@@ -147,7 +142,7 @@ def _job(source: Source, profile: Profile, gain: Gain, worn: Worn) -> Job | Text
     facts = source.facts
     if facts.kind not in profile.kinds:
         return not_taken(profile)
-    if profile.output in _PICTURE:
+    if profile.output in (*_PICTURE, Output.PAGE):
         return Job(profile, worn=worn)
     duration_s = (facts.duration_s or 0.0) + worn.clips_s
     limit_s = profile.bounds.duration_s
@@ -194,38 +189,6 @@ def _sound_job(facts: Probe, profile: Profile, gain: Gain, worn: Worn, duration_
     return Job(profile, (), rate_bps, gain, worn)
 
 
-def _identity(source: Source, job: Job) -> Job:
-    """The job without its name and limits: what decides the film itself."""
-    anonymous = replace(
-        job.profile,
-        name="",
-        kinds=(),
-        label=Text("", ""),
-        source="",
-        bounds=Bounds(),
-        extras=(),
-        cited=(),
-    )
-    if job.pictures:  # they hold the sizes and rates by now
-        anonymous = replace(anonymous, rungs=(), max_frame_rate=Fraction(1), is_rate_fixed=False)
-        top = job.pictures[0]
-        if contain(*video_size(source.facts), (top.width, top.height)) == (top.width, top.height):
-            anonymous = replace(anonymous, canvas=None, is_landscape=False)  # nothing to pad
-    return replace(job, profile=anonymous)
-
-
-def _without_twins(source: Source, jobs: Sequence[Job]) -> tuple[list[Job], tuple[Twin, ...]]:
-    first: dict[Job, str] = {}
-    kept, twins = [], []
-    for job in jobs:
-        name = first.setdefault(_identity(source, job), job.profile.name)
-        if name == job.profile.name:
-            kept.append(job)
-        else:
-            twins.append(Twin(job.profile, name))
-    return kept, tuple(twins)
-
-
 def _runs(source: Source, jobs: Sequence[Job]) -> tuple[Run, ...]:
     by_way: dict[Way, list[Job]] = {way: [] for way in Way}
     for job in jobs:
@@ -239,7 +202,8 @@ def _runs(source: Source, jobs: Sequence[Job]) -> tuple[Run, ...]:
 
 
 def _about(job: Job) -> list[str]:
-    about = [f"{job.profile.name}/{file_of(job.profile, Path()).name}"]
+    is_page = job.profile.output is Output.PAGE
+    about = [f"{job.profile.name}/{'' if is_page else file_of(job.profile, Path()).name}"]
     about += [
         f"  {each.width}x{each.height} at {each.rate}, up to {each.rung.max_bitrate_bps / 1000:g} kb/s"
         for each in job.pictures
@@ -249,6 +213,11 @@ def _about(job: Job) -> list[str]:
     if job.is_poor:
         about.append("  poor: too long for its byte budget to look well")
     return about
+
+
+def _about_twin(twin: Twin) -> str:
+    of = f"{twin.of} ({twin.rung}), packed anew" if twin.rung else twin.of
+    return f"=  {twin.profile.name}: the same film as {of}"
 
 
 def not_taken(profile: Profile) -> Text:

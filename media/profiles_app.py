@@ -81,7 +81,7 @@ APP = (
         Output.MP4,
         Text("客户端视频", "App video"),
         _APP,
-        LADDER[:1],
+        LADDER[:3],
         loudness=WEB_LOUDNESS,
         extras=DRESSED,
         cited=(_APP_CITE, LOUDNESS_CITE, SOUND_CITE),

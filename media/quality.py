@@ -1,6 +1,7 @@
-"""What a rendition lost: differences of length, size and rate, and how alike a sample is to the source (SSIM)."""
+"""What a rendition lost: differences of length, size and rate, and how alike to the source a sample is."""
 
 import asyncio
+import json
 import math
 import re
 import tempfile
@@ -25,13 +26,21 @@ _LIMITS = _ffmpeg.Limits(wall_s=300, file_bytes=50_000_000)
 _MP4 = Sniffed(Kind.VIDEO, "mp4", "video/mp4", "mov")
 
 
-async def with_quality(source: Source, job: Job, rendered: Rendered) -> Rendered:
-    """The rendition with its figures in `measured`; `ssim` only where the picture is the source's, scaled."""
+async def with_quality(
+    source: Source, job: Job, rendered: Rendered, same: Rendered | None = None
+) -> Rendered:
+    """The rendition with its figures in `measured`; likeness only where the picture is the source's, scaled.
+
+    `ssim` is 0 to 1; `vmaf` 0 to 100 where ffmpeg was built with it. `same` has the same packets: what was
+    measured of them is taken over.
+    """
     figures = _figures(source, job, rendered)
     if job.copies_picture:
         figures["ssim"] = 1.0
+    elif same is not None:
+        figures |= {name: same.measured.get(name) for name in ("ssim", "vmaf")}
     elif _is_comparable(source, job):
-        figures["ssim"] = await _ssim(source, job, rendered)
+        figures |= await _likeness(source, job, rendered)
     kept = {name: value for name, value in figures.items() if value is not None}
     return replace(rendered, measured=rendered.measured | kept)
 
@@ -52,8 +61,8 @@ def _is_comparable(source: Source, job: Job) -> bool:
     return is_same_picture and not is_padded and video is not None and not video.is_variable_rate
 
 
-async def _ssim(source: Source, job: Job, rendered: Rendered) -> float | None:
-    """1.0 for no difference; None where the two could not be laid side by side, which is no reason to refuse."""
+async def _likeness(source: Source, job: Job, rendered: Rendered) -> dict[str, float | None]:
+    """SSIM and VMAF; nothing where the two could not be laid side by side, which is no reason to refuse."""
     length_s = source.facts.duration_s or 0.0
     # Half a frame before a frame: a seek to the very frame lands on either side of it.
     rate = job.pictures[0].rate
@@ -66,8 +75,19 @@ async def _ssim(source: Source, job: Job, rendered: Rendered) -> float | None:
         try:
             await _ffmpeg.run(args, _LIMITS)
         except EncodeFailed:
-            return None
-        return await asyncio.to_thread(_mean, Path(work) / "ssim.log")
+            return {}
+        return await asyncio.to_thread(_read, Path(work))
+
+
+def _read(log_dir: Path) -> dict[str, float | None]:
+    return {"ssim": _mean(log_dir / "ssim.log"), "vmaf": _pooled(log_dir / "vmaf.json")}
+
+
+def _pooled(log: Path) -> float | None:
+    if not log.exists():
+        return None
+    value = json.loads(log.read_text("utf-8"))["pooled_metrics"]["vmaf"]["mean"]
+    return round(float(value), 1) if math.isfinite(value) else None
 
 
 async def _made_part(job: Job, rendered: Rendered, work: Path) -> Source:

@@ -1,10 +1,8 @@
 """Carries out plans: renditions made, proved right, tried again where that helps. Knows no store and no flow."""
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from media import _ffmpeg
@@ -23,14 +21,17 @@ from media.errors import (
 )
 from media.job import Job, Source
 from media.loudness import tune_all
-from media.made import Outcome, Rendered, RenderedFile, read_file
-from media.plan import Plan, Run, Twin, Way, make_plan, not_taken
+from media.made import Outcome, Rendered, RenderedFile
+from media.plan import Plan, Run, Way, make_plan, not_taken
 from media.probe import Probe
 from media.profiles_form import Profile
-from media.proof import over_bounds, prove
+from media.proof import prove
 from media.quality import with_quality
 from media.render_still import make_frame, make_still
+from media.render_twin import copy_twin, pack_rung
 from media.sizes import pictures_for
+from media.twins import Twin
+from media.unpacked import unpack_page
 
 __all__ = ["Rendered", "RenderedFile", "make_renditions", "pictures_for", "plan_for", "render", "render_plan"]
 
@@ -111,9 +112,21 @@ async def render_plan(
             done[outcome.profile] = outcome
             yield outcome
     for twin in plan.twins:
-        yield await asyncio.to_thread(_copy_twin, twin, done[twin.of], out_dir)
+        done[twin.profile.name] = outcome = await _twin(plan.source, twin, done[twin.of], out_dir)
+        yield outcome
     if on_progress:
         on_progress(1.0)
+
+
+async def _twin(source: Source, twin: Twin, original: Outcome, out_dir: Path) -> Outcome:
+    if twin.job is None:
+        return await asyncio.to_thread(copy_twin, twin, original, out_dir)
+    folder = out_dir / twin.profile.name
+    try:
+        packed = await pack_rung(source, twin, original, folder)
+        return Outcome(twin.profile.name, packed or await _alone(source, Way.ENCODE, twin.job, folder, None))
+    except MediaError as error:
+        return Outcome(twin.profile.name, error=error)
 
 
 def _part(on_progress: Progress | None, number: int, count: int) -> Progress | None:
@@ -165,6 +178,8 @@ async def _proved_or_none(source: Source, job: Job, folder: Path) -> Rendered | 
 
 
 async def _alone(source: Source, way: Way, job: Job, folder: Path, on_progress: Progress | None) -> Rendered:
+    if way is Way.UNPACK:
+        return await unpack_page(source, job, folder)
     if way is Way.FRAME:
         return await make_frame(source, job, folder)
     if way is Way.STILL:
@@ -198,19 +213,3 @@ def _limits(jobs: Sequence[Job], length_s: float) -> _ffmpeg.Limits:
 def _largest_file(job: Job, length_s: float) -> int:
     picture_bps = max((each.rung.max_bitrate_bps for each in job.pictures), default=0)
     return int(20_000_000 + 2 * length_s * (picture_bps + max(job.audio_bitrate_bps, 2_400_000)) / 8)
-
-
-def _copy_twin(twin: Twin, original: Outcome, out_dir: Path) -> Outcome:
-    profile = twin.profile
-    if original.rendered is None:
-        return Outcome(profile.name, error=original.error)
-    folder = out_dir / profile.name
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for file in original.rendered.files:
-        path = folder / file.name.replace(twin.of, profile.name)
-        shutil.copyfile(file.path, path)
-        files.append(read_file(path, folder, file.role, file.media_type))
-    rendered = replace(original.rendered, profile=profile.name, files=tuple(files))
-    over = over_bounds(profile, rendered)
-    return Outcome(profile.name, error=OverLimit(over)) if over else Outcome(profile.name, rendered)

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from media import _ffmpeg
-from media.errors import EncodeFailed, OverLimit
+from media.errors import EncodeFailed, OutputWrong, OverLimit
 from media.job import Source
 from media.plan import Way, make_plan
 from media.profiles import PROFILES
@@ -68,6 +68,73 @@ def test_plan_makes_equal_films_once(clip, source_of):
     assert {twin.profile.name: twin.of for twin in plan.twins} == dict.fromkeys(
         ("douyin_mp4", "kuaishou_mp4", "channels_mp4"), "vertical_mp4"
     )
+
+
+SIX = ("app_hls", "app_mp4", "douyin_mp4", "channels_mp4_1260", "wechat_mp4", "tv_mxf")
+
+
+@pytest.fixture(scope="session")
+def large(make: Callable[..., Path]) -> Path:
+    """0.8 s of 1280x720 with a tone, in no colours that anyone named."""
+    picture = ("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=0.8,format=yuv420p")
+    return make("large.mp4", *picture, "-f", "lavfi", "-i", "sine=d=0.8", *H264, *AAC)
+
+
+def test_plan_codes_the_film_of_a_rung_once(large, source_of):
+    plan = make_plan(source_of(large), profiles(*SIX, "bilibili_mp4"))
+    assert [job.profile.name for run in plan.runs for job in run.jobs] == [
+        name for name in SIX if name != "app_mp4"
+    ]
+    assert [(twin.profile.name, twin.of, twin.rung) for twin in plan.twins] == [
+        ("app_mp4", "app_hls", "720p"),
+        ("bilibili_mp4", "app_mp4", None),
+    ]
+    assert "=  app_mp4: the same film as app_hls (720p), packed anew" in str(plan)
+
+
+def test_plan_scales_once_what_two_outputs_want_in_one_size(large, source_of):
+    command = " ".join(
+        make_plan(source_of(large), profiles("app_hls", "wechat_mp4")).commands(Path("out"))[0]
+    )
+    sizes = [f"scale={width}:{height}:" for width, height in ((1280, 720), (960, 540), (640, 360))]
+    assert [command.count(size) for size in sizes] == [1, 1, 1]
+
+
+async def test_film_packed_from_a_rung_is_the_one_that_is_coded_alone(large, source_of, tmp_path):
+    wanted = profiles("app_hls", "app_mp4", "bilibili_mp4")
+    outcomes = await make_renditions(source_of(large), wanted, tmp_path)
+    packed, twin = (outcome.rendered for outcome in outcomes[1:])
+    assert packed.measured["packed_from"] == "app_hls"
+    assert twin.files[0].sha256 == packed.files[0].sha256
+    (alone,) = await make_renditions(source_of(large), profiles("app_mp4"), tmp_path / "alone")
+    path, other = packed.files[0].path, alone.rendered.files[0].path
+    # Sound begins a little before zero in both, where an edit list hides it.
+    assert packets(path) == [(index, pytest.approx(time, abs=0.0003)) for index, time in packets(other)]
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    assert pixels(path) == pixels(other)
+    assert packed.measured["ssim"] == outcomes[0].rendered.measured["ssim"]
+
+
+def pixels(path: Path) -> list[bytes]:
+    with av.open(path) as container:
+        return [bytes(frame.planes[0]) for frame in container.decode(video=0)]
+
+
+async def test_film_whose_stream_failed_is_coded_after_all(large, source_of, tmp_path, monkeypatch):
+    real = _ffmpeg.run
+
+    async def spoil(args, limits, *more):
+        await real(args, limits, *more)
+        for master in tmp_path.glob("app_hls/master.m3u8"):
+            master.unlink()
+
+    monkeypatch.setattr(_ffmpeg, "run", spoil)
+    outcomes = await make_renditions(source_of(large), profiles("app_hls", "app_mp4"), tmp_path)
+    found = {outcome.profile: outcome for outcome in outcomes}
+    assert isinstance(found["app_hls"].error, OutputWrong)
+    assert found["app_mp4"].rendered
+    assert "packed_from" not in found["app_mp4"].rendered.measured
 
 
 def test_plan_prints_its_runs_commands_and_refusals(clip, photo_like, source_of):

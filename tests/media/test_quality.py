@@ -39,6 +39,7 @@ async def test_likeness_is_near_one_for_a_good_copy_and_less_for_a_poor_one(busy
     poor = await render(busy, facts_of(busy), replace(PROFILES["app_mp4"], crf=45), tmp_path / "poor")
     assert good.measured["ssim"] > 0.97
     assert poor.measured["ssim"] < good.measured["ssim"] - 0.08
+    assert poor.measured["vmaf"] < good.measured["vmaf"] - 5
 
 
 async def test_likeness_of_a_stream_is_that_of_its_best_rung(busy, make_rendition):
