@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deployments.backup_cli import backup, restore
 from deployments.ledger_cli import ledger_app
 from deployments.media_cli import media_app
 from deployments.reconcile_cli import reconcile
@@ -28,6 +29,8 @@ app.add_typer(user_app, name="user")
 app.add_typer(media_app, name="media")
 app.add_typer(ledger_app, name="ledger")
 app.command()(reconcile)
+app.command()(backup)
+app.command()(restore)
 
 
 def main() -> None:

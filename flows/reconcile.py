@@ -1,4 +1,4 @@
-"""The whole comparison of database and store, with what readers must find in the public bucket."""
+"""The whole comparison of database and store, with what readers must find in the public buckets."""
 
 import re
 from collections.abc import AsyncIterator
@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import text
 
 from platforms.records import story_from
-from platforms.story import Story, public_name
+from platforms.story import PAGE_PROFILE, Story, public_name
 from storage.database import Database
 from storage.errors import NotFound
-from storage.keys import ASSETS, LEDGER, PUBLIC, RENDITIONS
+from storage.keys import ASSETS, LEDGER, PACKAGES, PUBLIC, RENDITIONS
 from storage.listing import Source, empty_aside, listing
 from storage.objects import Objects
 from storage.reconcile import YOUNG, Comparison, Expected, Report, merged
@@ -21,7 +21,8 @@ from storage.reconcile_rows import is_owned, of_assets, of_ledger, of_renditions
 from storage.stories import APP, story_record
 
 # Names in a folder whose order stores agree on; what is deeper is sorted when it is read.
-_DEPTHS = {ASSETS: 3, RENDITIONS: 3, PUBLIC: 2, LEDGER: 2}
+_DEPTHS = {ASSETS: 3, RENDITIONS: 3, PUBLIC: 2, PACKAGES: 2, LEDGER: 2}
+_READERS = (PUBLIC, PACKAGES)  # files and H5 pages, each its own origin
 _PAGE = 200
 _STORY = re.compile(r"stories/([0-9a-f-]{36})/v([0-9]{1,9})/.+")
 # States of a delivery whose files may be there or not: a call is on its way, or its outcome is not known.
@@ -77,14 +78,14 @@ class Reconciler:
         return {
             ASSETS: of_assets(self.db),
             RENDITIONS: of_renditions(self.db),
-            PUBLIC: self._of_public(),
+            **{bucket: self._of_readers(bucket) for bucket in _READERS},
             LEDGER: of_ledger(self.db),
         }
 
     async def owns(self, bucket: str, key: str) -> bool:
         """Whether somebody needs this object at this moment."""
         async with self.db.transaction() as session:
-            if bucket != PUBLIC:
+            if bucket not in _READERS:
                 return await is_owned(session, bucket, key)
             found = _STORY.fullmatch(key)
             if found is None:
@@ -92,7 +93,8 @@ class Reconciler:
             values = {"app": APP, "item": found[1], "number": int(found[2])}
             stands = (await (await session.connection()).execute(_STANDS, values)).one()
         if stands.is_live:
-            return key in {each.key for each in await self._of_story(UUID(found[1]), int(found[2]))}
+            files = await self._of_story(UUID(found[1]), int(found[2]))
+            return (bucket, key) in {(each.bucket, each.key) for each in files}
         return bool(stands.is_perhaps)
 
     async def elsewhere(self, expected: Expected) -> AsyncIterator[Source]:
@@ -107,9 +109,9 @@ class Reconciler:
         for item, number in shown:
             for public in await self._of_story(item, number):
                 if public.sha256 == expected.sha256:
-                    yield Source(PUBLIC, public.key)
+                    yield Source(public.bucket, public.key)
 
-    async def _of_public(self) -> AsyncIterator[Expected]:
+    async def _of_readers(self, bucket: str) -> AsyncIterator[Expected]:
         """The files of every version that readers were given and that was not taken back."""
         after = UUID(int=0)
         while True:
@@ -118,7 +120,8 @@ class Reconciler:
                 items = list((await (await session.connection()).execute(_LIVE, values)).scalars())
             for item in items:
                 for each in await self._of_item(item):
-                    yield each
+                    if each.bucket == bucket:
+                        yield each
             if len(items) < _PAGE:
                 return
             after = items[-1]
@@ -142,7 +145,7 @@ class Reconciler:
 def _public_files(story: Story) -> list[Expected]:
     return [
         Expected(
-            PUBLIC,
+            PACKAGES if rendition.profile == PAGE_PROFILE else PUBLIC,
             public_name(story, media, rendition, file),
             file.size_bytes,
             file.sha256,

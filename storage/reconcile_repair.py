@@ -11,14 +11,19 @@ from states.events import Effect
 from states.text import Text
 from storage.database import Database
 from storage.effects import enqueue
-from storage.keys import ASSETS, LEDGER, PUBLIC, RENDITIONS, TEMPORARY_PREFIXES
+from storage.keys import ASSETS, LEDGER, PACKAGES, PUBLIC, RENDITIONS, TEMPORARY_PREFIXES
 from storage.listing import Source, bring_back, keeps_versions, look_at, older_copies, take_away
 from storage.objects import Objects
 from storage.reconcile import YOUNG, Expected, Finding, Owns
 from storage.stored import StoredObject
 
 # What lies elsewhere is not ours to remove.
-_OURS = {ASSETS: ("sha256/",), RENDITIONS: ("made/", "handoffs/"), PUBLIC: ("stories/",)}
+_OURS = {
+    ASSETS: ("sha256/",),
+    RENDITIONS: ("made/", "handoffs/"),
+    PUBLIC: ("stories/",),
+    PACKAGES: ("stories/",),
+}
 Elsewhere = Callable[[Expected], AsyncIterator[Source]]
 
 _PUT_BACK = Text(
