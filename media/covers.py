@@ -27,6 +27,8 @@ _LEAST_DISTANCE = 14
 _STRETCHES = {"black", "frozen"}
 # A stretch is measured to a frame or so; a cover keeps away a little from its edges.
 _EDGE_S = 0.1
+# In luma of 255. Of a picture that stands still the scan makes the same JPEG; of a tripod's at night it does not.
+_LEAST_CHANGE = 0.05
 _MAX_LONG_PX = 1920
 _MAKE = Operation("make_still", MadeStill, file_bytes=100_000_000)
 
@@ -45,25 +47,27 @@ class Cover:
 class _Candidate:
     at_s: float
     look: Look
+    is_still: bool
 
 
 async def choose_covers(frames: Sequence[Frame], findings: Sequence[Finding]) -> tuple[float, ...]:
     """Up to six moments of a film in seconds, the likeliest first; none when all of it is black.
 
-    Never black or flat, never from a black or frozen stretch or blurred, spread over the film and different from
-    each other. A film that is frozen from end to end (a picture with a voice) has one. Raises as `decode` does.
+    Never black, flat or blurred, not from a black or frozen stretch where anything moves, spread over the film and
+    different from each other. Raises as `decode` does.
     """
     looks = await look_at_frames(frames)
     seen = [
-        _Candidate(frame.at_s, look)
-        for frame, look in zip(frames, looks, strict=True)
+        _Candidate(frame.at_s, look, _is_still(looks, number))
+        for number, (frame, look) in enumerate(zip(frames, looks, strict=True))
         if not look.is_dark and look.bits is not None
     ]
-    moving = [each for each in seen if not _is_inside(each.at_s, findings)]
-    if not moving:
-        return tuple(each.at_s for each in sorted(seen, key=_sharpness, reverse=True)[:1])
-    usual = median(each.look.sharpness for each in moving)
-    sharp = [each for each in moving if each.look.sharpness >= _BLURRED * usual]
+    # Of a show of slides, or a picture with a voice, all is frozen.
+    pool = [each for each in seen if not each.is_still and not _is_inside(each.at_s, findings)] or seen
+    if not pool:
+        return ()
+    usual = median(each.look.sharpness for each in pool)
+    sharp = [each for each in pool if each.look.sharpness >= _BLURRED * usual]
     return tuple(each.at_s for each in _spread_out(sharp, frames[0].at_s, frames[-1].at_s))
 
 
@@ -86,6 +90,12 @@ async def make_covers(source: Source, times_s: Sequence[float], out_dir: Path) -
             )
             covers.append(Cover(at_s, out, made.width, made.height))
     return tuple(covers)
+
+
+def _is_still(looks: Sequence[Look], number: int) -> bool:
+    """Whether it is the very picture of its neighbour: of many frozen stretches, findings name the longest alone."""
+    changes = (look.change for look in looks[number : number + 2])
+    return any(change is not None and change < _LEAST_CHANGE for change in changes)
 
 
 def _is_inside(at_s: float, findings: Sequence[Finding]) -> bool:

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import mul
 from pathlib import Path
 from statistics import median
 
@@ -60,8 +61,9 @@ def perceptual_bits(luma: Image.Image) -> int | None:
     return unsigned - (1 << 64) if unsigned >> 63 else unsigned
 
 
-def _wave(values: "bytes | tuple[float, ...] | list[float]", cosines: list[float]) -> float:
-    return sum(value * cosine for value, cosine in zip(values, cosines, strict=True))
+def _wave(values: Iterable[float], cosines: Iterable[float]) -> float:
+    total: float = sum(map(mul, values, cosines))
+    return total
 
 
 def _look(luma: Image.Image, before: Image.Image | None) -> Look:
