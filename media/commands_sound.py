@@ -62,7 +62,7 @@ def sounds_of(source: Source, jobs: Sequence[Job]) -> list[list[Any]]:
 
 def measured_stream(source: Source, gain: Gain) -> Any:
     """The sound as an output has it, without its picture: what loudness is measured on."""
-    return _gained(_stereo_of(source, open_source(source, vn=None)), gain)
+    return _gained(stereo_stream(source, open_source(source, vn=None)), gain)
 
 
 def _sound_of(job: Job) -> _Sound:
@@ -79,7 +79,7 @@ def _heads(source: Source, jobs: Sequence[Job], count: int) -> list[Any]:
         return [None] * count
     has_pictures = any(job.pictures for job in jobs)
     opened = open_source(source) if has_pictures else open_source(source, vn=None)
-    return _split(_stereo_of(source, opened), count)
+    return _split(stereo_stream(source, opened), count)
 
 
 def _split(stream: Any, count: int) -> list[Any]:
@@ -108,14 +108,15 @@ def _clip(clip: Clip, turn: int) -> Any:
     if clip.source.facts.audio is None:
         return _silence(length_s)
     opened = open_source(clip.source, thread_queue_size=ONE_OF_MANY + turn)
-    return _exactly(_gained(_stereo_of(clip.source, opened), clip.gain), length_s)
+    return _exactly(_gained(stereo_stream(clip.source, opened), clip.gain), length_s)
 
 
 def _length_s(source: Source) -> float:
     return source.facts.duration_s or 0.0
 
 
-def _stereo_of(source: Source, opened: Any) -> Any:
+def stereo_stream(source: Source, opened: Any) -> Any:
+    """The sound of an opened source in stereo at 48 kHz, from the film's zero on."""
     audio = source.facts.audio
     assert audio is not None  # noqa: S101 - asked by the callers
     # Late sound is led in with silence, and gaps are filled, so that it stays with its picture.

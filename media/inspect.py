@@ -8,6 +8,7 @@ from media.appended import Appended, find_appended, holds_markup
 from media.documents import read_package, read_word
 from media.errors import NotMedia
 from media.finding import Finding
+from media.findings import find
 from media.hashing import FileHash, hash_file
 from media.packages import Manifest
 from media.probe import Probe, look
@@ -92,11 +93,6 @@ def _besides(path: Path, sniffed: Sniffed) -> tuple[Appended | None, tuple[Findi
     return appended, tuple(found)
 
 
-def find(facts: Probe) -> tuple[Finding, ...]:
-    """What the facts alone tell a reviewer, in a fixed order."""
-    return tuple(Finding(code, text) for code, text in (*_of_video(facts), *_of_file(facts)))
-
-
 def _refuse_misnamed(sniffed: Sniffed, filename: str) -> None:
     promised = _FAMILY_OF_SUFFIX.get(PurePath(filename).suffix.lower())
     if promised is None or promised == _FAMILY[sniffed.kind]:
@@ -119,59 +115,3 @@ def _refuse_too_short(facts: Probe) -> None:
             f"The video lasts less than {MIN_VIDEO_S} s. Send a longer clip, or a picture instead.",
         )
     )
-
-
-def _of_video(facts: Probe) -> list[tuple[str, Text]]:
-    video = facts.video
-    if video is None:
-        return []
-    signs = [
-        (
-            video.is_variable_rate,
-            "variable_frame_rate",
-            Text("帧率可变，成品将转为恒定帧率。", "The frame rate varies; renditions get a constant one."),
-        ),
-        (
-            video.is_hdr,
-            "hdr",
-            Text(
-                "HDR 视频，成品将转为标准动态范围。", "HDR video; renditions are made standard dynamic range."
-            ),
-        ),
-        (
-            video.is_interlaced,
-            "interlaced",
-            Text("隔行扫描，成品将转为逐行。", "Interlaced; renditions are made progressive."),
-        ),
-        (facts.audio is None, "no_audio", Text("没有声音。", "There is no sound.")),
-        (
-            min(video.width, video.height) < 360,
-            "low_resolution",
-            Text("画面短边不足 360 像素。", "The shorter side has less than 360 pixels."),
-        ),
-    ]
-    return [(code, text) for is_so, code, text in signs if is_so]
-
-
-def _of_file(facts: Probe) -> list[tuple[str, Text]]:
-    found = []
-    header_s, real_s = facts.header_duration_s, facts.duration_s
-    if header_s and real_s and header_s > real_s * 1.1 + 1:
-        text = Text(
-            f"文件声称 {header_s:.0f} 秒，实际只有 {real_s:.0f} 秒。",
-            f"The file says {header_s:.0f} s and holds {real_s:.0f} s.",
-        )
-        found.append(("shorter_than_stated", text))
-    if facts.still and facts.still.frame_count > 1 and facts.still.format != "tiff":
-        text = Text(
-            f"动图，共 {facts.still.frame_count} 帧；图片成品只取第一帧。",
-            f"An animation of {facts.still.frame_count} frames; still renditions take the first one.",
-        )
-        found.append(("animated", text))
-    if facts.has_location:
-        text = Text(
-            "含拍摄位置信息；存档保留，发布时全部去除。",
-            "Holds the place of recording; kept in the archive, removed from everything published.",
-        )
-        found.append(("has_location", text))
-    return found

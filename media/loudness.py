@@ -16,7 +16,7 @@ from media.profiles_form import Loudness
 from states.text import Text
 
 # EBU R 128 s1 measures short pieces otherwise; under three seconds the figure means nothing.
-_SHORTEST_S = 3.0
+SHORTEST_S = 3.0
 # The gate of ITU-R BS.1770: below it the meter gives -70 for "nothing".
 _SILENCE_LUFS = -69.0
 # A coder's peaks stand up to a decibel above those of what it was given.
@@ -50,18 +50,18 @@ async def measure(source: Source, work_dir: Path, gain: Gain = _AS_IT_IS) -> Lou
         length_s = source.facts.duration_s or 0.0
         limits = _ffmpeg.Limits(wall_s=60 + length_s, file_bytes=200_000_000)
         await _ffmpeg.run(loudness_args(source, gain, Path(folder)), limits)
-        return await asyncio.to_thread(_read, Path(folder))
+        return await asyncio.to_thread(read_meter, Path(folder))
 
 
 async def tune(source: Source, target: Loudness, work_dir: Path) -> Tuned:
     """The gain for a target. Silence and what lasts under 3 s are left alone, with a finding."""
     if source.facts.audio is None:
         return Tuned(Gain())
-    if (source.facts.duration_s or 0.0) < _SHORTEST_S:
-        return Tuned(Gain(), findings=(_TOO_SHORT,))
+    if (source.facts.duration_s or 0.0) < SHORTEST_S:
+        return Tuned(Gain(), findings=(TOO_SHORT,))
     before = await measure(source, work_dir)
     if before.integrated_lufs is None or before.peak_dbtp is None:
-        return Tuned(Gain(), before, (_SILENT,))
+        return Tuned(Gain(), before, (SILENT,))
     if _fits(before, target, _CLOSE_LU):
         return Tuned(Gain(), before)
     gain = Gain(round(target.target_lufs - before.integrated_lufs, 2))
@@ -126,7 +126,8 @@ def _fits(loud: Loud, target: Loudness, tolerance_lu: float) -> bool:
     )
 
 
-def _read(folder: Path) -> Loud:
+def read_meter(folder: Path) -> Loud:
+    """What the meter wrote into the files `I` and `true_peak`; EncodeFailed when there is nothing."""
     integrated, peak = _last(folder / "I"), _last(folder / "true_peak")
     if integrated is None or integrated <= _SILENCE_LUFS or not peak:
         return Loud(None, None)
@@ -148,8 +149,8 @@ def _last(log: Path) -> float | None:
     return value if math.isfinite(value) else None
 
 
-_TOO_SHORT = Finding(
+TOO_SHORT = Finding(
     "too_short_for_loudness",
     Text("不足 3 秒，未调整响度。", "Shorter than 3 s: the loudness was left as it is."),
 )
-_SILENT = Finding("silence", Text("全程无声。", "There is silence all through."))
+SILENT = Finding("silence", Text("全程无声。", "There is silence all through."))

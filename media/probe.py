@@ -92,6 +92,8 @@ class Probe:
     has_location: bool = False
     # The implicit label of AI-made content, where the file has one (media.aigc).
     aigc: str | None = None
+    # Sounds whose coding no decoder here knows; they are not among `audio_streams`.
+    unknown_sounds: int = 0
 
     @property
     def width(self) -> int | None:
@@ -137,6 +139,7 @@ class StreamFacts:
     audio_streams: int
     has_location: bool
     aigc: str | None = None
+    unknown_sounds: int = 0
 
 
 _STREAMS = Operation("streams", StreamFacts)
@@ -173,4 +176,5 @@ async def look(path: Path, sniffed: Sniffed) -> Probe:
         audio_streams=found.audio_streams,
         has_location=found.has_location,
         aigc=found.aigc,
+        unknown_sounds=found.unknown_sounds,
     )

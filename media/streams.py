@@ -58,6 +58,7 @@ def _read(path: Path, demuxer: str) -> StreamFacts:
     with open_input(path, demuxer) as container:
         videos = [stream for stream in container.streams.video if _is_moving(stream)]
         audios = [stream for stream in container.streams.audio if stream.codec_context is not None]
+        unknown_sounds = len(container.streams.audio) - len(audios)
         for stream in videos:
             _refuse_huge(stream.codec_context.width, stream.codec_context.height)
         timings = read_timings(container, [*videos, *audios])
@@ -80,6 +81,7 @@ def _read(path: Path, demuxer: str) -> StreamFacts:
         audio=audio,
         video_streams=len(videos),
         audio_streams=len(audios),
+        unknown_sounds=unknown_sounds,
         has_location=has_location,
         aigc=aigc,
     )

@@ -40,7 +40,8 @@ async def test_inspect_phone_clip_gives_facts_and_findings(clip: Path):
     assert (facts.audio.codec, facts.audio.sample_rate_hz, facts.audio.channels) == ("aac", 44100, 1)
     assert facts.duration_s == pytest.approx(2.0, abs=0.05)
     assert found.hash == hash_file(clip)
-    assert {finding.code for finding in found.findings} == {"has_location", "low_resolution"}
+    codes = {finding.code for finding in found.findings}
+    assert codes == {"has_location", "low_resolution", "colour_assumed", "downmix"}
 
 
 def test_probe_facts_survive_json(clip: Path, facts_of, tmp_path: Path):
