@@ -90,7 +90,7 @@ class Live:
 
     @asynccontextmanager
     async def watching(self, db: Database) -> AsyncIterator[Watcher]:
-        """A queue that gets everything from now on."""
+        """A queue that gets everything from now on, and maybe some of the last seconds."""
         if self._following is None:
             async with db.transaction() as session:
                 last_id = await newest_event_id(session)

@@ -50,9 +50,8 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     responses={
         200: {
-            "description": "Server-sent events: `item` (a move: event, state, version), `gone` (you may no longer "
-            "see the piece), `rendition` (ready or failed), `progress` (percent), `reset` (too much was "
-            "missed: read the lists again).",
+            "description": "Server-sent events: `item` (a move: event, state, version), `rendition` (ready or "
+            "failed), `progress` (percent), `reset` (too much was missed: read the lists again).",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         **problems("invalid-request"),
@@ -101,9 +100,9 @@ class _Reader:
             self.checked_at = time.monotonic()
         return self.actor is not None
 
-    def sees(self, state: State | None, author_id: str) -> bool:
+    def sees(self, state: State, author_id: str) -> bool:
         """Whether a piece in this state is theirs to see."""
-        return self.actor is not None and state is not None and can_see(state, author_id, self.actor)
+        return self.actor is not None and can_see(state, author_id, self.actor)
 
 
 async def _events(reader: _Reader, last_id: int | None) -> AsyncIterator[str]:
@@ -151,19 +150,17 @@ def _shown(reader: _Reader, happening: Happening) -> str:
             if reader.sees(happening.state, happening.author_id)
             else ""
         )
-    if reader.sees(happening.target, happening.author_id):
-        facts = {
-            "submission_id": str(happening.submission_id),
-            "version": happening.version,
-            "event": happening.event,
-            "from": happening.source,
-            "state": happening.target,
-            "at": happening.at.isoformat(),
-        }
-        return _event("item", facts, happening.id)
-    if reader.sees(happening.source, happening.author_id):
-        return _event("gone", {"submission_id": str(happening.submission_id)}, happening.id)
-    return ""
+    if not reader.sees(happening.target, happening.author_id):  # no move leads back to where fewer see it
+        return ""
+    facts = {
+        "submission_id": str(happening.submission_id),
+        "version": happening.version,
+        "event": happening.event,
+        "from": happening.source,
+        "state": happening.target,
+        "at": happening.at.isoformat(),
+    }
+    return _event("item", facts, happening.id)
 
 
 def _event(kind: str, facts: dict[str, Any], event_id: int | None = None) -> str:
