@@ -19,7 +19,9 @@ _CACHING = "public, max-age=5"
 
 def site_of(settings: Settings) -> Site:
     """The newsroom's public face, from the settings."""
-    return Site(settings.site_name, settings.reader_url, settings.reader_media_url)
+    return Site(
+        settings.site_name, settings.reader_url, settings.reader_media_url, settings.reader_packages_url
+    )
 
 
 def public_answer(
@@ -47,15 +49,15 @@ def _is_known(asked: Mapping[str, str], etag: str, changed_at: datetime | None) 
 
 
 def page_headers(held: Resources) -> dict[str, str]:
-    """A page of ours runs no script and loads media from the public bucket only."""
-    media = urlsplit(held.settings.reader_media_url)
-    origin = f"{media.scheme}://{media.netloc}"
+    """A page of ours runs no script, and loads media and H5 pages from their own origins only."""
+    origin, pages = map(_origin, (held.settings.reader_media_url, held.settings.reader_packages_url))
     policy = (
         "default-src 'none'",
         "style-src 'unsafe-inline'",
         f"img-src 'self' {origin}",
         f"media-src 'self' {origin}",
         f"connect-src {origin}",
+        f"frame-src {pages}",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
@@ -65,3 +67,8 @@ def page_headers(held: Resources) -> dict[str, str]:
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     }
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

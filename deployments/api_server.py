@@ -24,7 +24,10 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; ends the process with a status when it could not start."""
+    """Serve until SIGINT or SIGTERM, at the port of the API and, for H5 pages alone, at theirs.
+
+    Ends the process with a status when it could not start.
+    """
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -38,6 +41,16 @@ def serve(settings: Settings) -> None:
     )
     server = Server(config)
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run([_listening(settings.host, port) for port in (settings.port, settings.packages_port)])
     if not server.started:
         sys.exit(3)  # as uvicorn's own command
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        sys.exit(f"{host}:{port}: {error.strerror}")
+    return listening

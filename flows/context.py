@@ -126,7 +126,9 @@ async def _announce(db: Database) -> None:
 
 def site_of(settings: Settings) -> Site:
     """The addresses at which readers find us, from the settings."""
-    return Site(settings.site_name, settings.reader_url, settings.reader_media_url)
+    return Site(
+        settings.site_name, settings.reader_url, settings.reader_media_url, settings.reader_packages_url
+    )
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ from flows.context import Work
 from platforms.frame import DestinationConfig
 from platforms.net import resolve_public
 from platforms.story import Site
-from storage.keys import PUBLIC, RENDITIONS
+from storage.keys import PACKAGES, PUBLIC, RENDITIONS
+from storage.public_files import public_labels
 from storage.tables import Destination
 
 
@@ -33,16 +34,22 @@ class FlowTools:
         await resolve_public(url, self.work.settings.allowed_private_hosts)
 
     async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
-        """Copy a private rendition into the public bucket, inside the store."""
-        await self.work.objects.copy((RENDITIONS, object_key), (PUBLIC, public_name), media_type)
+        """Copy a private rendition into the public bucket, inside the store; what would run, as a download."""
+        type_, headers = public_labels(media_type)
+        await self.work.objects.copy((RENDITIONS, object_key), (PUBLIC, public_name), type_, headers)
+
+    async def publish_page(self, object_key: str, public_name: str, media_type: str) -> None:
+        """Copy a file of an H5 page to where the origin of pages finds it, inside the store."""
+        await self.work.objects.copy((RENDITIONS, object_key), (PACKAGES, public_name), media_type)
 
     async def put_public(self, public_name: str, data: bytes, media_type: str) -> None:
         """Write a small public object."""
         await self.work.objects.put_bytes(PUBLIC, public_name, data, media_type)
 
     async def remove_public(self, prefix: str) -> None:
-        """Remove every public object below the prefix."""
-        await self.work.objects.remove_prefix(PUBLIC, prefix)
+        """Remove every public object below the prefix, and every file of a page."""
+        for bucket in (PUBLIC, PACKAGES):
+            await self.work.objects.remove_prefix(bucket, prefix)
 
     async def read_object(self, key: str) -> bytes:
         """The bytes of a small private object."""

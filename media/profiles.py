@@ -6,13 +6,14 @@ from types import MappingProxyType
 from media.profiles_air import AIR
 from media.profiles_app import APP
 from media.profiles_form import Output, Profile, Rung
+from media.profiles_page import PAGES
 from media.profiles_short import SHORT
 from media.profiles_social import SOCIAL, WECHAT
 from media.sniff import Kind
 
 __all__ = ["PROFILES", "Output", "Profile", "Rung", "profiles_for"]
 
-_ALL = (*APP, *SHORT, *WECHAT, *SOCIAL, *AIR)
+_ALL = (*APP, *SHORT, *WECHAT, *SOCIAL, *AIR, *PAGES)
 PROFILES: Mapping[str, Profile] = MappingProxyType({profile.name: profile for profile in _ALL})
 
 

@@ -25,6 +25,7 @@ class Output(StrEnum):
     MXF = "mxf"
     JPEG = "jpeg"
     TIFF = "tiff"
+    PAGE = "page"
 
 
 class Extra(StrEnum):

@@ -11,6 +11,7 @@ from platforms.frame import (
     refuse_missing,
 )
 from platforms.story import (
+    PAGE_PROFILE,
     PUBLIC_PROFILES,
     WHERE_POSSIBLE,
     Story,
@@ -22,7 +23,7 @@ from platforms.story import (
 from states.text import Text
 
 # What names other files goes up after them, so that a reader never meets a playlist without its segments.
-_LAST = {"playlist": 1, "master": 2}
+_LAST = {"playlist": 1, "master": 2, "index": 2}
 
 
 class AppPlatform(Platform):
@@ -50,15 +51,16 @@ class AppPlatform(Platform):
         delivery_id: str,
         tools: Tools,
     ) -> Outcome:
-        """Copy every public rendition into the public bucket; Confirmed with the page's address."""
+        """Copy every public rendition to where readers find it; Confirmed with the page's address."""
         missing = missing_renditions(self, story)
         if missing:
             return refuse_missing(missing)
         for media in story.media:
             for rendition in media.public_renditions:
+                copy = tools.publish_page if rendition.profile == PAGE_PROFILE else tools.publish_object
                 for file in _dependencies_first(rendition):
                     target = public_name(story, media, rendition, file)
-                    await tools.publish_object(file.object_key, target, file.media_type)
+                    await copy(file.object_key, target, file.media_type)
         return Confirmed(external_id=delivery_id, url=story_url(tools.site, story))
 
     async def retract(

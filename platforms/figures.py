@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from platforms.story import MediaKind, Site, Story, StoryMedia, StoryRendition, public_url
+from platforms.story import PAGE_PROFILE, MediaKind, Site, Story, StoryMedia, StoryRendition, public_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Figure:
     audio: Link | None = None
     image: Link | None = None
     thumbnail: Link | None = None
+    page: Link | None = None
 
     @property
     def download(self) -> Link | None:
@@ -45,7 +46,7 @@ class Figure:
 def figures(story: Story, site: Site) -> tuple[Figure, ...]:
     """The story's media in its own order, without those that have nothing public yet."""
     shown = (_figure(story, site, media) for media in story.media if media.public_renditions)
-    return tuple(figure for figure in shown if figure.download or figure.hls)
+    return tuple(figure for figure in shown if figure.download or figure.hls or figure.page)
 
 
 def _figure(story: Story, site: Site, media: StoryMedia) -> Figure:
@@ -60,10 +61,11 @@ def _figure(story: Story, site: Site, media: StoryMedia) -> Figure:
         audio=links.get("app_audio"),
         image=links.get("app_still"),
         thumbnail=links.get("thumbnail"),
+        page=links.get(PAGE_PROFILE),
     )
 
 
-_KIND_WORDS = {"video": "视频", "audio": "音频", "still": "配图"}
+_KIND_WORDS = {"video": "视频", "audio": "音频", "still": "配图", "package": "互动页面"}
 
 
 def _link(story: Story, site: Site, media: StoryMedia, rendition: StoryRendition) -> Link:

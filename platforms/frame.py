@@ -113,11 +113,14 @@ class Tools(Protocol):
     async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
         """Copy a private rendition into the public bucket, on the store's side."""
 
+    async def publish_page(self, object_key: str, public_name: str, media_type: str) -> None:
+        """Copy a private file of an H5 page to the origin of pages, on the store's side."""
+
     async def put_public(self, public_name: str, data: bytes, media_type: str) -> None:
         """Write a small public object."""
 
     async def remove_public(self, prefix: str) -> None:
-        """Remove every public object below the prefix; none there is no error."""
+        """Remove every public object and every page below the prefix; none there is no error."""
 
     async def read_object(self, key: str) -> bytes:
         """The bytes of a small private object."""

@@ -13,7 +13,7 @@ _STANDARD = {
     "schema": "http://www.iptc.org/std/ninjs/ninjs-schema_3.1.json",
 }
 _PUB_STATUS = {"usable": "usable", "withdrawn": "withheld", "canceled": "canceled"}
-_TYPES = {"video": "video", "audio": "audio", "still": "picture"}
+_TYPES = {"video": "video", "audio": "audio", "still": "picture", "package": "component"}
 # IPTC NewsCodes, Digital Source Type.
 _SOURCE_TYPES = {
     "generated": ("人工智能生成内容", "trainedAlgorithmicMedia"),

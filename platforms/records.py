@@ -8,7 +8,7 @@ from uuid import UUID
 from platforms.story import MediaKind, Story, StoryFile, StoryMedia, StoryRendition
 from states.content import AssetRef, Content
 
-_MEDIA_KINDS = ("video", "audio", "still")
+_MEDIA_KINDS = ("video", "audio", "still", "package")
 
 
 class RenditionRecord(Protocol):

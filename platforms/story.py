@@ -10,16 +10,18 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import quote
 
-MediaKind = Literal["video", "audio", "still"]
+MediaKind = Literal["video", "audio", "still", "package"]
 AiLabel = Literal["none", "assisted", "generated"]
 Status = Literal["usable", "withdrawn", "canceled"]
 
+PAGE_PROFILE = "app_package"
 # What readers may fetch, the best first; every other rendition (preview, vertical) stays private.
 PUBLIC_PROFILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "video": ("app_hls", "app_mp4", "poster"),
         "audio": ("app_audio",),
         "still": ("app_still", "thumbnail"),
+        "package": (PAGE_PROFILE,),
     }
 )
 # And what they may fetch beside it, where the file has it: a video's sound alone, for who has no data for pictures.
@@ -120,11 +122,15 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The newsroom's public face: its name, the address of pages, the address of the public bucket."""
+    """The newsroom's public face: its name, the addresses of pages, of public files, and of H5 pages.
+
+    H5 pages run what they like, so that their address is of another origin than all the rest.
+    """
 
     name: str
     url: str
     media_url: str
+    pages_url: str
     language: str = "zh-CN"
 
 
@@ -140,7 +146,8 @@ def public_url(
     site: Site, story: Story, media: StoryMedia, rendition: StoryRendition, file: StoryFile
 ) -> str:
     """The address at which readers get the file. Raises ValueError as `public_name` does."""
-    return f"{site.media_url.rstrip('/')}/{quote(public_name(story, media, rendition, file))}"
+    base = site.pages_url if rendition.profile == PAGE_PROFILE else site.media_url
+    return f"{base.rstrip('/')}/{quote(public_name(story, media, rendition, file))}"
 
 
 def site_link(site: Site, path: str) -> str:

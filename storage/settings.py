@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".sanshen"), description="Folder for all data of the embedded stack.")
     host: str = Field("127.0.0.1", description="Address on which the API listens.")
     port: int = Field(8000, description="Port of the API and the desk.")
+    packages_port: int = Field(
+        8001, description="Port of the origin of H5 pages, which is served by the API and never by its own port."
+    )
     prefect_port: int = Field(4200, description="Port of the embedded Prefect server.")
     s3_port: int = Field(
         8333, description="First of five ports of the embedded S3 gateway (each + 10000 is taken too)."
@@ -62,7 +65,12 @@ class Settings(BaseSettings):
         None, description="Where readers reach this installation; default `http://127.0.0.1:<PORT>`."
     )
     media_url: str | None = Field(
-        None, description="Where readers reach the public bucket; default `<S3 endpoint>/public`."
+        None, description="Where readers reach the public bucket; default `<SITE_URL>/media`, which the API serves."
+    )
+    packages_url: str | None = Field(
+        None,
+        description="Where readers reach H5 pages, of another domain than the site; default "
+        "`http://127.0.0.1:<PACKAGES_PORT>`.",
     )
     site_name: str = Field("三审融媒体中心", description="Name of the newsroom, in feeds and on story pages.")
     worker_limit: int = Field(8, description="Flow runs at one time on this host.")
@@ -130,9 +138,13 @@ class Settings(BaseSettings):
 
     @property
     def reader_media_url(self) -> str:
-        """Where readers find the public bucket, without a slash at the end."""
-        store = self.s3_endpoint or f"http://127.0.0.1:{self.s3_port}"
-        return (self.media_url or f"{store.rstrip('/')}/public").rstrip("/")
+        """Where readers find public files, without a slash at the end."""
+        return (self.media_url or f"{self.reader_url}/media").rstrip("/")
+
+    @property
+    def reader_packages_url(self) -> str:
+        """Where readers find H5 pages, without a slash at the end."""
+        return (self.packages_url or f"http://{self.host}:{self.packages_port}").rstrip("/")
 
     @property
     def ledger_key_file(self) -> Path:

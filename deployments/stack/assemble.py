@@ -83,7 +83,10 @@ async def run_stack(
 
 def wanted_ports(settings: Settings, embedded: Embedded, ours: Sequence[str] = OURS) -> list[WantedPort]:
     """Every port that the parts of this stack will listen on."""
-    wanted = [WantedPort(settings.port, "SANSHEN_PORT", settings.host)] if "api" in ours else []
+    wanted = []
+    if "api" in ours:
+        wanted.append(WantedPort(settings.port, "SANSHEN_PORT", settings.host))
+        wanted.append(WantedPort(settings.packages_port, "SANSHEN_PACKAGES_PORT", settings.host))
     if embedded.prefect:
         wanted.append(WantedPort(settings.prefect_port, "SANSHEN_PREFECT_PORT"))
     if embedded.s3:

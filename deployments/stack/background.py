@@ -52,12 +52,13 @@ def background_stack(
 
     Raises RuntimeError with the stack's last lines when it does not come up.
     """
-    first = free_ports(PORT_COUNT + 3)
+    first = free_ports(PORT_COUNT + 4)
     ports = {
         "SANSHEN_S3_PORT": first,
         "SANSHEN_PORT": first + PORT_COUNT,
         "SANSHEN_PREFECT_PORT": first + PORT_COUNT + 1,
         "SANSHEN_DEMO_PORT": first + PORT_COUNT + 2,
+        "SANSHEN_PACKAGES_PORT": first + PORT_COUNT + 3,
     }
     chosen = {name: str(port) for name, port in ports.items()} | {"SANSHEN_HOME": str(home)}
     kept = {

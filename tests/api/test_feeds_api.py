@@ -65,8 +65,8 @@ async def test_feed_that_the_reader_has_is_304_until_something_changes(
     assert (await api("GET", path, headers=known)).status_code == 200
 
 
-async def test_story_page_runs_no_script_and_loads_media_from_the_bucket_only(
-    api: Any, newsroom: Any, gateway: Any
+async def test_story_page_runs_no_script_and_loads_media_and_h5_pages_from_their_own_places_only(
+    api: Any, newsroom: Any
 ) -> None:
     item = await _publish(newsroom, title="桥 <script>alert(1)</script>")
     page = await api("GET", f"/stories/{item}")
@@ -75,10 +75,26 @@ async def test_story_page_runs_no_script_and_loads_media_from_the_bucket_only(
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'")
     assert "script-src" not in policy
-    assert f"media-src 'self' {gateway.s3_endpoint}" in policy
+    settings = api.app.state.resources.settings
+    assert f"media-src 'self' {settings.reader_url};" in policy  # where the API serves them
+    assert f"frame-src {settings.reader_packages_url};" in policy
+    assert settings.reader_packages_url != settings.reader_url
     assert (
         await api("GET", f"/stories/{item}", headers={"If-None-Match": page.headers["etag"]})
     ).status_code == 304
+
+
+@pytest.mark.parametrize("feed", ["rss.xml", "atom.xml", "feed.json"])
+async def test_retraction_makes_every_kept_copy_of_a_feed_stale(api: Any, newsroom: Any, feed: str) -> None:
+    item = await _publish(newsroom, title=f"将被撤回 {uuid4().hex}")
+    before = await api("GET", f"/feeds/{feed}")
+    kept = {"If-None-Match": before.headers["etag"]}
+    assert (await api("GET", f"/feeds/{feed}", headers=kept)).status_code == 304
+    await newsroom.send(item, Event.RETRACT, "chief", "事实有误，予以撤回")
+    after = await api("GET", f"/feeds/{feed}", headers=kept)
+    assert after.status_code == 200
+    assert after.headers["etag"] != before.headers["etag"]
+    assert after.headers["cache-control"] == "public, max-age=5"
 
 
 async def test_retracted_story_page_is_410_with_the_public_note(api: Any, newsroom: Any) -> None:

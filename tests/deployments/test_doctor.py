@@ -30,7 +30,7 @@ def _by_name(checks: list[Check]) -> dict[str, Check]:
 
 def _settings(home: Path, **more: object) -> Settings:
     # Ports that nobody has: what the tests look at is not whether 8000 is free here.
-    ports = {"port": 47311, "prefect_port": 47312, "s3_port": 47313}
+    ports = {"port": 47311, "prefect_port": 47312, "s3_port": 47313, "packages_port": 47319}
     return Settings(home=home, **{**ports, **more})  # type: ignore[arg-type]
 
 

@@ -219,7 +219,7 @@ async def step(settings):
 async def ready(settings):
     print("READY", flush=True)
 settings = Settings(home=Path(sys.argv[1]), port=int(sys.argv[2]), prefect_port=int(sys.argv[2]) + 1,
-                    s3_port=int(sys.argv[2]) + 2)
+                    s3_port=int(sys.argv[2]) + 2, packages_port=int(sys.argv[2]) + 7)
 steps = [Preparation("schema", Text("schema", "schema"), step, after=("postgres", "s3", "prefect"))]
 sys.exit(asyncio.run(run_stack(settings, steps, ready, commands=commands)))
 """
@@ -264,7 +264,7 @@ def _parts_of(home: Path) -> set[int]:
 def test_stack_comes_up_survives_kills_and_stops_cleanly(
     tmp_path: Path, stack: list[subprocess.Popen[str]]
 ) -> None:
-    home, port = tmp_path / "home", _free_run_of_ports(s3.PORT_COUNT + 2)
+    home, port = tmp_path / "home", _free_run_of_ports(s3.PORT_COUNT + 3)
     first = _up(home, port, stack)
     assert len(_parts_of(home)) >= 5
     first.kill()

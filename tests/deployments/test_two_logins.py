@@ -130,7 +130,14 @@ async def test_prepare_with_two_logins_migrates_as_the_owner_and_restricts_the_a
 
 
 async def test_prepare_with_one_login_works_and_the_doctor_warns(empty_database: str, home: Path) -> None:
-    settings = Settings(home=home, database_url=empty_database, port=47311, prefect_port=47312, s3_port=47313)
+    settings = Settings(
+        home=home,
+        database_url=empty_database,
+        port=47311,
+        prefect_port=47312,
+        s3_port=47313,
+        packages_port=47319,
+    )
     await PREPARE["schema"].run(settings)
     await PREPARE["first-people"].run(settings)
 

@@ -11,7 +11,12 @@ import pytest
 from platforms.frame import DestinationConfig
 from platforms.story import Site, Story, StoryFile, StoryMedia, StoryRendition
 
-SITE = Site(name="青川融媒", url="https://news.example.org", media_url="https://media.example.org/public")
+SITE = Site(
+    name="青川融媒",
+    url="https://news.example.org",
+    media_url="https://media.example.org/public",
+    pages_url="https://pages.example.net",
+)
 
 
 @dataclass
@@ -21,6 +26,7 @@ class FakeTools:
     http: httpx.AsyncClient
     site: Site = SITE
     public: dict[str, tuple[str | bytes, str]] = field(default_factory=dict)
+    pages: dict[str, tuple[str, str]] = field(default_factory=dict)
     private: dict[str, bytes] = field(default_factory=dict)
     copies: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -34,12 +40,17 @@ class FakeTools:
         self.calls.append(public_name)
         self.public[public_name] = (object_key, media_type)
 
+    async def publish_page(self, object_key: str, public_name: str, media_type: str) -> None:
+        self.calls.append(public_name)
+        self.pages[public_name] = (object_key, media_type)
+
     async def put_public(self, public_name: str, data: bytes, media_type: str) -> None:
         self.calls.append(public_name)
         self.public[public_name] = (data, media_type)
 
     async def remove_public(self, prefix: str) -> None:
         self.public = {name: value for name, value in self.public.items() if not name.startswith(prefix)}
+        self.pages = {name: value for name, value in self.pages.items() if not name.startswith(prefix)}
 
     async def read_object(self, key: str) -> bytes:
         return self.private[key]
