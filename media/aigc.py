@@ -2,8 +2,10 @@
 
 import html
 import json
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 # TC260-PG-20258A, the practice guide for pictures: one XMP property with the JSON text in it. The namespace as
@@ -12,6 +14,8 @@ _NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 _PROPERTY = re.compile(rb"<TC260:AIGC>(.*?)</TC260:AIGC>|TC260:AIGC=\"(.*?)\"", re.DOTALL)
 _MAX_BYTES = 16_384
 KEY = "AIGC"
+# MXF has its free tags as comments.
+_NAMES = (KEY, f"COMMENT_{KEY}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def valid(value: object) -> str | None:
 def in_metadata(metadata: dict[str, str]) -> str | None:
     """The value among a container's tags, whatever their letters' case."""
     return next(
-        (found for key, text in metadata.items() if key.upper() == KEY and (found := valid(text))), None
+        (found for key, text in metadata.items() if key.upper() in _NAMES and (found := valid(text))), None
     )
 
 
@@ -86,3 +90,21 @@ def as_xmp(value: str) -> bytes:
         f"<TC260:AIGC>{html.escape(value)}</TC260:AIGC>"
         '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
     ).encode()
+
+
+def add_to_wave(path: Path, value: str) -> None:
+    """Writes the value behind the sound of a finished WAV, BWF or RF64 as the entry `AIGC` of a LIST INFO chunk.
+
+    ffmpeg writes there only what has a name in the RIFF specification.
+    """
+    content = value.encode() + b"\0"
+    entry = KEY.encode() + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2)
+    chunk = b"LIST" + (len(entry) + 4).to_bytes(4, "little") + b"INFO" + entry
+    with path.open("r+b") as file:
+        is_large = file.read(4) == b"RF64"
+        size = file.seek(0, os.SEEK_END)
+        file.write(b"\0" * (size % 2) + chunk)
+        whole = file.tell() - 8
+        # RF64 has its true size in the chunk `ds64`, which comes first (EBU Tech 3306).
+        file.seek(20 if is_large else 4)
+        file.write(whole.to_bytes(8 if is_large else 4, "little"))

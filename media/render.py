@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from media import _ffmpeg
-from media.commands import run_args
+from media.aigc import add_to_wave
+from media.commands import file_of, run_args
 from media.dressing import NOTHING, Dressing, dress
 from media.errors import (
     EncodeFailed,
@@ -24,7 +25,7 @@ from media.loudness import tune_all
 from media.made import Outcome, Rendered, RenderedFile
 from media.plan import Plan, Run, Way, make_plan, not_taken
 from media.probe import Probe
-from media.profiles_form import Profile
+from media.profiles_form import Output, Profile
 from media.proof import prove
 from media.quality import with_quality
 from media.render_still import make_frame, make_still
@@ -202,6 +203,9 @@ async def _encode(source: Source, jobs: Sequence[tuple[Job, Path]], on_progress:
     await _ffmpeg.run(
         run_args(source, jobs), _limits([job for job, _ in jobs], length_s), length_s, on_progress, reads
     )
+    for job, folder in jobs:
+        if job.worn.aigc and job.profile.output is Output.WAV:
+            await asyncio.to_thread(add_to_wave, file_of(job.profile, folder), job.worn.aigc)
 
 
 def _limits(jobs: Sequence[Job], length_s: float) -> _ffmpeg.Limits:

@@ -5,7 +5,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin, TiffTags
 
 from media.aigc import as_xmp
 from media.stills import open_still, pad_blurred, shrink, upright_srgb
@@ -68,12 +68,15 @@ def _labelled(picture: Image.Image, order: Order) -> Image.Image:
 
 def _encoded(picture: Image.Image, order: Order, iptc: bytes | None, quality: int) -> bytes:
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"xmp": as_xmp(order.aigc)} if order.aigc else {}
+    options: dict[str, Any] = {}
     if order.dpi:
         options |= {"dpi": (order.dpi, order.dpi), "icc_profile": _srgb()}
+    xmp = as_xmp(order.aigc) if order.aigc else None
     if order.is_tiff:
-        picture.save(buffer, "TIFF", compression="tiff_lzw", **_tiff_iptc(iptc), **options)
+        picture.save(buffer, "TIFF", compression="tiff_lzw", tiffinfo=_tiff_tags(iptc, xmp), **options)
         return buffer.getvalue()
+    if xmp:
+        options["xmp"] = xmp
     if iptc:
         options["extra"] = _app13(iptc)
     # Print shops' programs read baseline files best.
@@ -106,5 +109,11 @@ def _app13(iptc: bytes) -> bytes:
     return b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content
 
 
-def _tiff_iptc(iptc: bytes | None) -> dict[str, Any]:
-    return {"tiffinfo": {33723: iptc}} if iptc else {}
+def _tiff_tags(iptc: bytes | None, xmp: bytes | None) -> TiffImagePlugin.ImageFileDirectory_v2:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    # XMP specification, part 3, 3.2.3: tag 700 holds bytes.
+    for number, value, kind in ((33723, iptc, TiffTags.UNDEFINED), (700, xmp, TiffTags.BYTE)):
+        if value:
+            tags.tagtype[number] = kind
+            tags[number] = value
+    return tags

@@ -9,7 +9,7 @@ import av
 import pytest
 from PIL import Image, ImageChops, PngImagePlugin
 
-from media.aigc import AiMark, merged
+from media.aigc import AiMark, add_to_wave, as_xmp, in_metadata, merged
 from media.dressing import Dressing
 from media.errors import Malformed
 from media.job import Crop, Source
@@ -32,6 +32,13 @@ def grey(make: Callable[..., Path]) -> Path:
     return make(
         "grey.mp4", *LAVFI, "color=0x808080:s=640x360:r=10:d=5", *LAVFI, "sine=d=5", *H264, "-c:a", "aac"
     )
+
+
+@pytest.fixture(scope="session")
+def brief(make: Callable[..., Path]) -> Path:
+    """0.8 s of 64x36 with a tone."""
+    graph = "color=0x808080:s=64x36:r=25:d=0.8"
+    return make("brief.mp4", *LAVFI, graph, *LAVFI, "sine=d=0.8", *H264, "-c:a", "aac")
 
 
 @pytest.fixture(scope="session")
@@ -149,12 +156,12 @@ async def test_spoken_label_goes_before_a_recording(make, dressed):
 
 def aigc_of(path: Path) -> dict[str, str]:
     with av.open(path) as container:
-        return json.loads(container.metadata["AIGC"])
+        return json.loads(in_metadata(container.metadata))
 
 
-@pytest.mark.parametrize("name", ["app_mp4", "app_audio", "radio_mp3", "app_hls"])
-async def test_mark_is_written_into_every_container(grey, dressed, name):
-    rendered = await dressed(grey, name, Dressing(ai_mark=MARK))
+@pytest.mark.parametrize("name", ["app_mp4", "app_audio", "radio_mp3", "radio_wav", "app_hls", "tv_mxf"])
+async def test_mark_is_written_into_every_container(brief, dressed, name):
+    rendered = await dressed(brief, name, Dressing(ai_mark=MARK))
     (path, *_) = [file.path for file in rendered.files if file.role in ("video", "audio", "init")]
     fields = aigc_of(path)
     assert list(fields) == [
@@ -169,8 +176,8 @@ async def test_mark_is_written_into_every_container(grey, dressed, name):
     assert (fields["Label"], fields["ProduceID"], fields["PropagateID"]) == ("1", "p-1", "s-9")
 
 
-@pytest.mark.parametrize("name", ["preview", "app_mp4", "radio_mp3"])
-async def test_mark_that_is_there_survives_a_transcode(make, make_rendition, grey, name):
+@pytest.mark.parametrize("name", ["preview", "app_mp4", "radio_mp3", "radio_wav", "tv_mxf"])
+async def test_mark_that_is_there_survives_a_transcode(make, make_rendition, brief, name):
     theirs = AiMark(label="2", producer="their-house", produce_id="t-1").to_json()
     flags = (
         "-movflags",
@@ -180,7 +187,7 @@ async def test_mark_that_is_there_survives_a_transcode(make, make_rendition, gre
         "-metadata",
         "artist=Zhang Wei",
     )
-    source = make("theirs.mp4", "-i", grey, "-c", "copy", *flags)
+    source = make("theirs.mp4", "-i", brief, "-c", "copy", *flags)
     made = (await make_rendition(source, name)).files[0].path
     assert aigc_of(made) == json.loads(theirs)
     assert b"Zhang Wei" not in made.read_bytes()
@@ -192,8 +199,6 @@ async def test_mark_on_a_still_survives_however_it_was_written(tmp_path, make_re
     path = tmp_path / ("a.png" if way == "png" else "a.jpg")
     options: dict = {}
     if way == "xmp":
-        from media.aigc import as_xmp
-
         options["xmp"] = as_xmp(theirs)
     elif way == "png":
         options["pnginfo"] = PngImagePlugin.PngInfo()
@@ -204,6 +209,38 @@ async def test_mark_on_a_still_survives_however_it_was_written(tmp_path, make_re
     Image.new("RGB", (40, 30), "gray").save(path, **options)
     made = (await make_rendition(path, "thumbnail")).files[0].path
     assert json.loads(facts_of(made).aigc) == json.loads(theirs)
+
+
+@pytest.mark.parametrize("name", ["radio_wav", "tv_mxf"])
+async def test_mark_in_a_station_file_survives_the_next_transcode(
+    brief, dressed, make_rendition, facts_of, name
+):
+    ours = (await dressed(brief, name, Dressing(ai_mark=MARK))).files[0].path
+    assert json.loads(facts_of(ours).aigc) == json.loads(MARK.to_json())
+    again = (await make_rendition(ours, "app_audio" if name == "radio_wav" else "preview")).files[0].path
+    assert aigc_of(again) == json.loads(MARK.to_json())
+
+
+def test_mark_behind_a_wave_over_four_gigabytes_keeps_its_size_true(tmp_path):
+    # The head of an RF64 as ffmpeg writes it: ds64 comes first, with the size of the whole in eight bytes.
+    path = tmp_path / "large.wav"
+    ds64 = b"ds64" + (28).to_bytes(4, "little") + (5_000_000_000).to_bytes(8, "little") + bytes(20)
+    path.write_bytes(b"RF64\xff\xff\xff\xffWAVE" + ds64 + b"\1")
+    add_to_wave(path, "{}")
+    content = path.read_bytes()
+    assert content[4:8] == b"\xff\xff\xff\xff"
+    assert int.from_bytes(content[20:28], "little") == len(content) - 8
+    assert content.endswith(b"\1\0LIST\x10\0\0\0INFOAIGC\3\0\0\0{}\0\0")
+
+
+async def test_mark_on_a_tiff_stands_beside_its_iptc(tmp_path, make_rendition, facts_of):
+    theirs = AiMark(producer="their-house").to_json()
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (40, 30), "gray").save(path, xmp=as_xmp(theirs))
+    made = (await make_rendition(path, "print_tiff")).files[0].path
+    assert json.loads(facts_of(made).aigc) == json.loads(theirs)
+    again = (await make_rendition(made, "app_still")).files[0].path
+    assert json.loads(facts_of(again).aigc) == json.loads(theirs)
 
 
 def test_our_mark_joins_the_one_that_is_there():
