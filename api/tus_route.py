@@ -8,13 +8,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api.answers import MOST_BODY_BYTES, describe, problem_response
+from api.answers import describe, problem_response
 from api.problems import ApiProblem
 from api.tus_headers import OFFSET_TYPE, VERSION, check_version
 from states.refusals import MoveRefused
 from states.text import Text
 from storage.errors import Conflict, StorageError, UploadRefused
 
+# A client that is cut off while it sends seldom reads why; one that is not sends all of it for nothing, on
+# somebody's phone bill. So a short rest is let run out, and a long one is cut: then the client asks for the offset.
+_MOST_UNWANTED_BYTES = 16 * 2**20
 _REFUSALS = (ApiProblem, MoveRefused, StorageError, RequestValidationError, HTTPException)
 
 
@@ -41,9 +44,9 @@ class TusRoute(APIRoute):
 def _refusal(request: Request, error: Exception) -> Response:
     answer = problem_response(error, request.scope, request.headers.get("accept-language"))
     length = request.headers.get("content-length", "")
-    is_short = length.isdecimal() and int(length) <= MOST_BODY_BYTES
+    is_short = length.isdecimal() and int(length) <= _MOST_UNWANTED_BYTES
     if request.headers.get("content-type") == OFFSET_TYPE and not is_short:
-        answer.headers["Connection"] = "close"  # what is still to come is not wanted
+        answer.headers["Connection"] = "close"
     return answer
 
 

@@ -66,7 +66,8 @@ class PartWriter:
 
     def _reached(self) -> int:
         """The offset behind all that is stored, whether the row knows it or not."""
-        return (self._number - 1) * self._upload.part_size_bytes + self._tail_bytes
+        behind_parts = (self._number - 1) * self._upload.part_size_bytes
+        return min(behind_parts + self._tail_bytes, self._upload.size_bytes)
 
     async def _store_part(self) -> None:
         data = await self._gathered()

@@ -1,13 +1,16 @@
 """The real application on a real database and a real gateway, called without a socket between."""
 
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+import uvicorn
 
 from api.app import create_app
 from states.content import AssetRef
@@ -108,3 +111,22 @@ def add_asset(newsroom: Any) -> Any:
         return asset
 
     return add
+
+
+@pytest.fixture(scope="module")
+def served(gateway: Settings, module_database: str) -> Iterator[str]:
+    """The address of the application on a real socket, on this module's database."""
+    given = {"database_url": module_database, "database_pool_size": 10, "upload_max_bytes": 10**9}
+    config = uvicorn.Config(
+        create_app(gateway.model_copy(update=given)), port=0, log_level="error", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.started
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = server.force_exit = True
+    thread.join(20)
