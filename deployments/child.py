@@ -5,6 +5,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import tempfile
 import threading
 from typing import Any, cast
 
@@ -16,9 +17,13 @@ from prefect.utilities.importtools import import_object
 from deployments.stack.process import follow_parent
 
 
-def run_child(run: dict[str, Any], entrypoint: str) -> None:
-    """Execute one flow run to its end. Its failure is a state in Prefect, not an exit status."""
+def run_child(run: dict[str, Any], entrypoint: str, folder: str) -> None:
+    """Execute one flow run to its end. Its failure is a state in Prefect, not an exit status.
+
+    `folder` gets all temporary files; the worker removes it when this process is gone, however it went.
+    """
     os.setpgid(0, 0)  # so that the run and all it starts can be ended together
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
     follow_parent(signal.SIGKILL)  # the forkserver
     threading.Thread(target=_follow_worker, daemon=True, name="follow-worker").start()
     flow_run = FlowRun.model_validate(run)

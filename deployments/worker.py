@@ -8,10 +8,12 @@ point; the stock process worker runs the same deployments.
 import asyncio
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 from contextlib import suppress
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,10 +24,12 @@ from prefect.exceptions import InfrastructureNotFound
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 from pydantic import PrivateAttr
 
+from deployments.scratch import Scratch
 from storage.listening import WORKER_CHANNEL, Wake, listening
 from storage.settings import Settings
 
 WORKER_TYPE = "sanshen"
+_LAST_WORDS_S = 2.0
 # What every child finds loaded; named by module so that the forkserver imports it, not the worker.
 _PRELOAD = [
     "deployments.child",
@@ -78,6 +82,7 @@ class WarmWorker(BaseWorker[WarmConfiguration, BaseVariables, WarmResult]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._context = warm_context()
+        self._scratch = Scratch()
 
     async def run(
         self,
@@ -86,23 +91,28 @@ class WarmWorker(BaseWorker[WarmConfiguration, BaseVariables, WarmResult]):
         task_status: anyio.abc.TaskStatus[int] | None = None,
     ) -> WarmResult:
         """Start the child, wait for its end; it reports the run's states to Prefect itself."""
-        child = await asyncio.to_thread(self._start, flow_run, configuration)
+        folder = await asyncio.to_thread(self._scratch.folder)
+        child = await asyncio.to_thread(self._start, flow_run, configuration, folder)
         if task_status is not None:
             task_status.started(child.pid or 0)
         try:
             await _ended(child)
-        except asyncio.CancelledError:
-            _kill_group(child.pid, signal.SIGTERM)
-            raise
+        finally:
+            await asyncio.shield(asyncio.to_thread(_leave_nothing, child, folder))
         return WarmResult(status_code=child.exitcode or 0, identifier=str(child.pid))
 
-    def _start(self, flow_run: FlowRun, configuration: WarmConfiguration) -> ForkServerProcess:
+    def _start(self, flow_run: FlowRun, configuration: WarmConfiguration, folder: Path) -> ForkServerProcess:
         from deployments.child import run_child
 
         run = flow_run.model_dump(mode="json")
-        child = self._context.Process(target=run_child, args=(run, configuration.entrypoint), daemon=False)
+        given = (run, configuration.entrypoint, str(folder))
+        child = self._context.Process(target=run_child, args=given, daemon=False)
         child.start()
         return child
+
+    def close(self) -> None:
+        """Remove the place of its runs' temporary files."""
+        self._scratch.close()
 
     async def kill_infrastructure(
         self,
@@ -140,6 +150,17 @@ async def _ended(child: ForkServerProcess) -> None:
     child.join()
 
 
+def _leave_nothing(child: ForkServerProcess, folder: Path) -> None:
+    """End a child that still runs, with all that it started, and remove its files."""
+    if child.is_alive():
+        _kill_group(child.pid, signal.SIGTERM)
+        child.join(_LAST_WORDS_S)
+    if child.is_alive():
+        _kill_group(child.pid, signal.SIGKILL)
+        child.join()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _kill_group(pid: int | None, how: signal.Signals) -> bool:
     if pid is None:
         return False
@@ -161,6 +182,7 @@ async def work(settings: Settings) -> None:
             await worker.start()
         finally:
             taking.cancel()
+            worker.close()
 
 
 async def _take_when_woken(worker: WarmWorker, wake: Wake) -> None:

@@ -1,6 +1,7 @@
 """The warm worker on a real Prefect server: runs in children of their own, and what is left when they are killed."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -28,13 +29,20 @@ from deployments.stack.process import child_environment, die_with_parent
 from deployments.worker import WORKER_TYPE, WarmWorker, _kill_group
 from flows.catalogue import CATALOGUE, QUEUES, item_tag
 from flows.dispatcher import Dispatcher
+from media.hashing import hash_file
+from media.inspect import inspect
+from media.sample import make_clip
+from states.content import AssetRef
 from states.events import Event
 from states.item import State
 from states.roles import SYSTEM
 from storage import outbox, renditions
+from storage.assets import add_asset
 from storage.destinations import add_destination
+from storage.keys import ASSETS, asset_key
+from storage.objects import Objects
 from storage.settings import Settings
-from storage.tables import Destination, OutboxRow
+from storage.tables import Asset, Destination, OutboxRow
 
 LEASE_S = 3
 
@@ -374,3 +382,99 @@ async def test_run_that_an_operator_cancels_is_ended_and_given_up(
     assert StateType.CANCELLED in states
     assert states[-1] is not StateType.CANCELLING
     assert len(silent[1]) == 1  # and nobody called again
+
+
+# Renders.
+
+
+async def _with_clip(newsroom: Any, settings: Settings, folder: Path, seconds: int) -> UUID:
+    """In the second review, as if intake had looked at its clip: a render is due."""
+    path = folder / f"街景-{seconds}.mp4"
+    await make_clip(path, seconds, 160, 90)
+    found, look = hash_file(path), await inspect(path, path.name)
+    key = asset_key(found.sha256)
+    await Objects(settings).put_file(ASSETS, key, path, "video/mp4")
+    item: UUID = (await newsroom.draft(title="[新桥] 通车")).id
+    asset = Asset(
+        submission_id=item,
+        sha256=found.sha256,
+        size_bytes=found.size_bytes,
+        filename=path.name,
+        object_key=key,
+        intake="passed",
+        kind="video",
+        media_type="video/mp4",
+        probe=look.probe.to_json(),
+    )
+    async with newsroom.db.transaction() as session:
+        await add_asset(session, asset)
+    await newsroom.edit(item, assets=(AssetRef(asset.sha256, path.name),))
+    await newsroom.send(item, Event.SUBMIT, "writer")
+    await newsroom.send(item, Event.INTAKE_PASSED, SYSTEM)
+    await newsroom.send(item, Event.CLAIM, "duty")
+    await newsroom.send(item, Event.APPROVE, "duty")
+    return item
+
+
+async def _rendered(newsroom: Any, item: UUID) -> OutboxRow | None:
+    async with newsroom.db.transaction() as session:
+        rows = await outbox.work_of(session, item)
+    return next((row for row in rows if row.effect == "render" and row.finished_at is not None), None)
+
+
+@pytest.mark.slow
+async def test_render_shows_its_progress_and_its_figures_in_prefect(
+    newsroom: Any, dispatcher: Dispatcher, client: PrefectClient, start_worker: Any, tmp_path: Path
+) -> None:
+    start_worker()
+    settings = dispatcher.settings
+    item = await _with_clip(newsroom, settings, tmp_path, 2)
+    row = await _until(lambda: _rendered(newsroom, item), timeout_s=300)
+    assert not row.has_failed, row.last_error
+    shown = {each.key: each for each in await client.read_artifacts() if str(item) in (each.key or "")}
+    table = shown.pop(f"renditions-{item}")
+    rows = {each["成品"]: each for each in json.loads(str(table.data))}
+    assert "客户端视频（app_mp4）" in rows
+    assert {each["状态"] for each in rows.values()} == {"完成"}
+    assert rows["客户端视频（app_mp4）"]["渠道"] == "客户端（新闻客户端）"
+    assert rows["客户端视频（app_mp4）"]["帧数"] == 50
+    assert rows["客户端视频（app_mp4）"]["SSIM"] > 0.5
+    assert f"/api/v1/submissions/{item}" in str(table.description)
+    assert "［新桥］ 通车" in str(table.description)
+    (progress,) = shown.values()
+    assert (progress.type, progress.data) == ("progress", 100)
+
+
+@pytest.mark.slow
+async def test_render_whose_child_is_ended_leaves_nothing_and_is_done_by_the_next(
+    newsroom: Any, dispatcher: Dispatcher, start_worker: Any, settings: Settings, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    worker = start_worker(TMPDIR=str(temporary))
+    item = await _with_clip(newsroom, settings, tmp_path, 3)
+    ffmpeg = await _until(lambda: _encoder_of(worker.pid), timeout_s=300)
+    ffmpeg.suspend()  # in the middle, for as long as it lives
+    child = next(each for each in ffmpeg.parents() if "python" in each.name())
+    (folder,) = temporary.glob("sanshen-worker-*/run-*")
+    assert any(folder.iterdir())
+    child.terminate()
+
+    async def is_gone() -> bool:
+        is_dead = not ffmpeg.is_running() or ffmpeg.status() == psutil.STATUS_ZOMBIE
+        return is_dead and not folder.exists()
+
+    await _until(is_gone)
+    row = await _until(lambda: _rendered(newsroom, item), timeout_s=300)
+    assert (row.attempt, row.has_failed) == (2, False)
+
+
+async def _encoder_of(worker: int) -> psutil.Process | None:
+    for each in psutil.Process(worker).children(recursive=True):
+        try:
+            command = each.cmdline()
+        except psutil.Error:
+            continue
+        if command and "ffmpeg" in Path(command[0]).name and any("out/app_" in part for part in command):
+            return each
+    return None
