@@ -17,7 +17,13 @@ from media.kinds import Kind
 from media.made import Rendered
 from media.malware import clamd_at, look_for_malware
 from media.metadata import read_metadata
-from media.perceptual import MAX_STILL_DISTANCE, Fingerprint, distance, is_likely_same
+from media.perceptual import (
+    MAX_FRAME_DISTANCE,
+    MAX_STILL_DISTANCE,
+    Fingerprint,
+    distance,
+    is_likely_same,
+)
 from media.plain import to_plain
 from states.text import Text
 from storage import assets, duplicates, renditions
@@ -29,8 +35,12 @@ _SCANNER_PAUSE_S = 60.0
 # What a reader's or an editor's machine would run or open as it came; all else is decoded here, behind the guard,
 # and goes out as what was made of it.
 _NEVER_UNSCANNED = (Kind.PACKAGE, Kind.DOCUMENT)
-# Pictures this near to one that is looked for already find nothing more: the reach is widened by as much.
+# Pictures this near to one that is looked for already find nothing more: the reach in films is as much wider.
 _SAME_SCENE_BITS = 2
+_REACH_BITS = max(MAX_STILL_DISTANCE, MAX_FRAME_DISTANCE + _SAME_SCENE_BITS)
+# Looking for a picture reads every fingerprint there is (DECISIONS 37). A film that is shorter than the gaps between
+# these is still met from its own side, for of itself it looks for every scene.
+_MOST_PROBES = 40
 
 
 async def examine_file(work: Work, asset: Asset, path: Path) -> Inspection:
@@ -107,21 +117,22 @@ async def _signs_of(work: Work, asset: Asset, path: Path, inspection: Inspection
 
 
 async def _compare(work: Work, asset: Asset, prints: Sequence[Fingerprint]) -> None:
-    probes = [Look(each.at_s, each.bits) for each in _distinct(prints)]
-    reach = MAX_STILL_DISTANCE + _SAME_SCENE_BITS
+    probes = [Look(each.at_s, each.bits) for each in _probes(prints)]
     async with work.transaction() as session:
-        near = await duplicates.candidates_for(session, asset.id, probes, reach) if probes else []
+        near = await duplicates.candidates_for(session, asset.id, probes, _REACH_BITS) if probes else []
     likely = [each for each in near if await asyncio.to_thread(is_likely_same, prints, _prints(each.looks))]
     async with work.transaction() as session:
         await duplicates.put_matches(session, asset.id, likely)
 
 
-def _distinct(prints: Sequence[Fingerprint]) -> list[Fingerprint]:
-    kept: list[Fingerprint] = []
+def _probes(prints: Sequence[Fingerprint]) -> list[Fingerprint]:
+    """One picture of each scene, evenly thinned out where there are too many."""
+    scenes: list[Fingerprint] = []
     for each in prints:
-        if all(distance(each.bits, other.bits) > _SAME_SCENE_BITS for other in kept):
-            kept.append(each)
-    return kept
+        if all(distance(each.bits, other.bits) > _SAME_SCENE_BITS for other in scenes):
+            scenes.append(each)
+    count = min(len(scenes), _MOST_PROBES)
+    return [scenes[number * len(scenes) // count] for number in range(count)]
 
 
 def _prints(looks: Sequence[Look]) -> tuple[Fingerprint, ...]:

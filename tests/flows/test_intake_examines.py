@@ -1,7 +1,9 @@
 """What intake finds and keeps: signs once for a content, likenesses, malware, what platforms will not take."""
 
 import asyncio
+import json
 import struct
+import subprocess
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import imageio_ffmpeg
 import pytest
 from PIL import Image
 from sqlmodel import col, select
@@ -23,7 +26,10 @@ from states.events import Effect, Event
 from states.item import State
 from storage.assets import looks_of
 from storage.duplicates import matches_of
+from storage.keys import RENDITIONS
+from storage.objects import Objects
 from storage.outbox import Fence
+from storage.renditions import of_sources
 from storage.tables import Asset, AssetMatch, FingerprintRow, OutboxRow
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks", "small_profiles")]
@@ -290,3 +296,67 @@ async def test_what_a_chosen_platform_will_not_take_is_on_record_before_the_firs
         asset.sha256,
     )
     assert "900" in said["zh"]
+
+
+def _film(path: Path, *args: str) -> Path:
+    program = imageio_ffmpeg.get_ffmpeg_exe()
+    subprocess.run([program, "-v", "error", "-y", *args, str(path)], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One film three times: as it was made (its second second is black), in another container, and coded anew."""
+    folder = tmp_path_factory.mktemp("films")
+    graph = "mandelbrot=s=320x240:r=10:maxiter=200,drawbox=t=fill:c=black:enable='between(t,1,2.4)'"
+    picture = ("-f", "lavfi", "-i", graph)
+    sound = ("-f", "lavfi", "-i", "sine=440:r=48000")
+    coded = ("-t", "4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac")
+    first = _film(folder / "原片.mp4", *picture, *sound, *coded, "-metadata", "location=+31.2304+121.4737/")
+    other = _film(folder / "换封装.mkv", "-i", str(first), "-c", "copy")
+    again = _film(
+        folder / "重编码.mp4", "-i", str(first), "-vf", "scale=240:180", "-crf", "32", "-b:a", "48k"
+    )
+    return {"made": first, "repacked": other, "coded": again}
+
+
+async def test_film_is_looked_through_for_its_reviewers(desk: Any, films: dict[str, Path]) -> None:
+    item = await _sent_in(desk, films["made"])
+    await _run(desk, item)
+    (asset,) = (await desk.assets(item)).values()
+    assert asset.intake == "passed", asset.refusal
+    (black,) = [each for each in asset.findings if each["code"] == "black"]
+    assert black["at_s"] == pytest.approx(1.0, abs=0.2)
+    assert black["until_s"] == pytest.approx(2.5, abs=0.2)
+    assert asset.capture["latitude_deg"] == pytest.approx(31.2304)
+    async with desk.newsroom.db.transaction() as session:
+        (made,) = await of_sources(session, [asset.sha256], ["review"])
+        looks = (await looks_of(session, [asset.id]))[asset.id]
+    by_role = {file["role"]: file for file in made.files}
+    assert set(by_role) == {"cover", "storyboard", "cues", "waveform"}
+    assert made.measured["covers"]
+    for cover in made.measured["covers"]:
+        assert not 1.0 <= cover["at_s"] < 2.4
+    assert made.measured["loudness_lufs"] is not None
+    objects = Objects(desk.settings)
+    cues = await objects.read(RENDITIONS, by_role["cues"]["object_key"])
+    assert cues.startswith(b"WEBVTT")
+    waveform = json.loads(await objects.read(RENDITIONS, by_role["waveform"]["object_key"]))
+    assert waveform["length"] * waveform["samples_per_pixel"] >= 4 * waveform["sample_rate"] * 0.95
+    assert max(waveform["data"]) > 0
+    assert looks
+    assert all(each.at_s is not None for each in looks)
+
+
+async def test_film_is_known_again_in_another_container_and_coded_anew(
+    desk: Any, films: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "REVIEW_PROFILES", ())  # no preview: this is about the signs
+    pieces = {name: await _sent_in(desk, path) for name, path in films.items()}
+    for item in pieces.values():
+        await _run(desk, item)
+    found = await _alike(desk, pieces["made"])
+    assert {name: found[item] for name, item in pieces.items() if item in found} == {
+        "repacked": "essence",
+        "coded": "likely",
+    }
