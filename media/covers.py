@@ -50,13 +50,16 @@ class _Candidate:
     is_still: bool
 
 
-async def choose_covers(frames: Sequence[Frame], findings: Sequence[Finding]) -> tuple[float, ...]:
+async def choose_covers(
+    frames: Sequence[Frame], findings: Sequence[Finding], looks: Sequence[Look] | None = None
+) -> tuple[float, ...]:
     """Up to six moments of a film in seconds, the likeliest first; none when all of it is black.
 
     Never black, flat or blurred, not from a black or frozen stretch where anything moves, spread over the film and
-    different from each other. Raises as `decode` does.
+    different from each other. `looks` are those of the frames, where they were had already. Raises as `decode` does.
     """
-    looks = await look_at_frames(frames)
+    if looks is None:
+        looks = await look_at_frames(frames)
     seen = [
         _Candidate(frame.at_s, look, _is_still(looks, number))
         for number, (frame, look) in enumerate(zip(frames, looks, strict=True))

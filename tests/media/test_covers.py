@@ -14,7 +14,7 @@ from media.job import Source
 from media.looks import perceptual_bits
 from media.perceptual import distance
 from media.poster import grab, pick_frame
-from media.scan import Frame
+from media.scan import Frame, scan
 from states.text import Text
 
 pytestmark = pytest.mark.slow
@@ -203,13 +203,13 @@ async def test_cover_of_a_large_film_has_1920_pixels_and_standard_range(tmp_path
         assert ImageStat.Stat(picture.convert("L")).stddev[0] > 30
 
 
-async def test_scan_of_a_real_film_gives_covers_that_differ(tmp_path, frozen_head, ffmpeg_run):
-    ffmpeg_run("-i", frozen_head, "-vf", "fps=2", "-q:v", 3, tmp_path / "%03d.jpg")
-    frames = [Frame(number / 2, path) for number, path in enumerate(sorted(tmp_path.glob("*.jpg")))]
-    times = await choose_covers(frames, [stretch("black", 0, 1), stretch("frozen", 1, 7)])
+async def test_covers_of_a_scanned_film_are_from_where_it_moves_and_differ(tmp_path, frozen_head, facts_of):
+    scanned = await scan(Source(frozen_head, facts_of(frozen_head)), tmp_path)
+    assert {"black", "frozen"} <= {finding.code for finding in scanned.findings}
+    times = await choose_covers(scanned.frames, scanned.findings)
     assert times
     assert min(times) > 7
-    by_time = {frame.at_s: frame.path for frame in frames}
+    by_time = {frame.at_s: frame.path for frame in scanned.frames}
     bits = [perceptual_bits(Image.open(by_time[at_s]).convert("L")) for at_s in times]
     assert all(distance(one, other) > 14 for one, other in combinations(bits, 2))
 
