@@ -25,18 +25,21 @@ from api import (
     proofs,
     queue,
     record,
+    retention,
     search,
     story_pages,
     stream,
     submissions,
     tus,
     uploads,
+    web_files,
     workflows,
 )
 from api.answers import add_handlers
 from api.asking import Resources
 from api.edge import Edge
 from api.openapi import describe_with_problems
+from api.reader_files import ReaderFiles
 from storage.database import Database
 from storage.objects import Objects
 from storage.settings import Settings
@@ -55,6 +58,7 @@ _ROOMS = (
     stream,
     comments,
     preset_reasons,
+    retention,
     autosaves,
     proofs,
     record,
@@ -62,6 +66,7 @@ _ROOMS = (
     differences,
     audit,
     uploads,
+    web_files,
     tus,
     deliveries,
     feeds,
@@ -84,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(room.router)
     add_handlers(app)
     app.add_middleware(Edge)
+    app.add_middleware(ReaderFiles)
     describe_with_problems(app)
     return app
 

@@ -14,6 +14,7 @@ from deployments.backup_cli import backup, restore
 from deployments.ledger_cli import ledger_app
 from deployments.media_cli import media_app
 from deployments.reconcile_cli import reconcile
+from deployments.retention_cli import retention
 from deployments.stack.prefect_server import client_environment
 from states.roles import Role
 from storage.settings import SettingMissing, Settings
@@ -31,6 +32,7 @@ app.add_typer(ledger_app, name="ledger")
 app.command()(reconcile)
 app.command()(backup)
 app.command()(restore)
+app.command()(retention)
 
 
 def main() -> None:

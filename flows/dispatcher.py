@@ -25,6 +25,8 @@ from flows.catalogue import CATALOGUE, item_tag
 from flows.context import backoff_s
 from flows.ledger import Ledger
 from flows.prefect_api import prefect_client
+from flows.retention import keep_retaining
+from flows.store_sweep import keep_store_tidy
 from flows.sweep import keep_sweeping
 from states.events import Effect
 from storage import outbox
@@ -257,5 +259,7 @@ async def dispatch(settings: Settings) -> None:
                 group.create_task(dispatcher.run())
                 group.create_task(dispatcher.ledger.copy_forever())
                 group.create_task(keep_sweeping(db, Objects(settings)))
+                group.create_task(keep_store_tidy(settings, db))
+                group.create_task(keep_retaining(settings, db))
     finally:
         await db.close()

@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import time
 from asyncio.subprocess import Process
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deployments.stack import leftovers
@@ -75,9 +77,9 @@ class Keeper:
             kill_group(self._process.pid)
 
     def rotate_log(self) -> None:
-        """Put the log of the last run aside; the one before it goes."""
+        """Put the log of the last run aside, where a retention rule finds it when its time is over."""
         if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.1"))
+            self.log.replace(_aside(self.log))
 
     async def _restart(self) -> None:
         began = time.monotonic()
@@ -129,8 +131,13 @@ class Keeper:
     def _cap_log(self) -> None:
         """Copy a log that grew too long aside and empty it: its writer appends, so it goes on at 0."""
         if self.log.stat().st_size > LOG_MAX_BYTES:
-            self.log.with_suffix(".log.1").write_bytes(self.log.read_bytes()[-LOG_MAX_BYTES:])
+            shutil.copyfile(self.log, _aside(self.log))
             os.truncate(self.log, 0)
+
+
+def _aside(log: Path) -> Path:
+    """The name of a log that is put aside: `api.log.20261122T063000.000000Z`, when it was last written to."""
+    return log.with_name(f"{log.name}.{datetime.fromtimestamp(log.stat().st_mtime, UTC):%Y%m%dT%H%M%S.%fZ}")
 
 
 def tail(log: Path, lines: int = 12) -> str:

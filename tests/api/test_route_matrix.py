@@ -84,6 +84,9 @@ GET    /api/v1/audit/approvals.json              |                    | chief ad
 GET    /api/v1/audit/journal                     |                    | chief admin          | REST
 POST   /api/v1/submissions                       |                    | author other EDITORS | operator admin
 GET    /api/v1/submissions                       |                    | ALL                  |
+GET    /api/v1/uploads                           |                    | ALL                  |
+OPTIONS /api/v1/tus                              |                    | open                 |
+POST   /api/v1/tus                               |                    | ALL                  |
 
 GET    {item}                                    | draft              | author admin         |
 GET    {item}                                    | SEEN               | author STAFF         |
@@ -131,9 +134,21 @@ POST   {item}/uploads                            | draft              | author  
 POST   {item}/uploads                            | received published | author STAFF         |
 POST   {item}/uploads                            | first_review       | duty                 | NOT_HERE
 POST   {item}/uploads                            | returned           | author EDITORS       | operator admin
+GET    {item}/uploads                            | draft              | author admin         |
+GET    {item}/uploads                            | SEEN               | author STAFF         |
 GET    {item}/uploads/{upload_id}                | ANYTIME            | author               |
 DELETE {item}/uploads/{upload_id}                | ANYTIME            | author               |
 POST   {item}/uploads/{upload_id}/complete       | ANYTIME            | author               |
+OPTIONS {item}/tus                               | ANYTIME            | open                 |
+POST   {item}/tus                                | draft              | author               | admin
+POST   {item}/tus                                | received published | author STAFF         |
+POST   {item}/tus                                | first_review       | duty                 | NOT_HERE
+POST   {item}/tus                                | returned           | author EDITORS       | operator admin
+OPTIONS /api/v1/tus/{upload_id}                  | published          | open                 |
+GET    /api/v1/tus/{upload_id}                   | published          | author               |
+PATCH  /api/v1/tus/{upload_id}                   | published          | author               |
+DELETE /api/v1/tus/{upload_id}                   | published          | author               |
+POST   /api/v1/tus/{upload_id}                   | published          | author               |
 GET    /api/v1/deliveries/{delivery_id}          | published          | author STAFF         |
 POST   /api/v1/deliveries/{delivery_id}/confirm  | published          | EDITORS              | author operator admin
 POST   /api/v1/deliveries/{delivery_id}/retry    | published          | EDITORS operator     | author admin
@@ -350,6 +365,9 @@ async def test_route_lets_in_those_of_its_row_and_nobody_else(
 
 async def _ask(newsroom: Any, api: Any, row: Row, who: str | None, ids: dict[str, Any]) -> Any:
     headers = {"If-Match": f'"{ids.get("version")}"'} if row.path == ITEM and row.method == "PATCH" else {}
+    if "/tus" in row.path:
+        headers |= {"Tus-Resumable": "1.0.0", "X-HTTP-Method-Override": "HEAD"}
+        headers |= {"Upload-Length": "1", "Upload-Metadata": "filename YS5qcGc="}
     if who is not None and row.path.endswith("/sessions/current"):
         headers["Authorization"] = f"Bearer {await _token(newsroom, who)}"
     query = {"/api/v1/working-days": {"year": 2026}, "/api/v1/search": {"q": "通车"}}.get(row.path, {})

@@ -215,7 +215,8 @@ def test_items_that_wait_for_nothing_or_each_other_are_a_mistake(
 async def test_log_of_the_last_run_is_put_aside(home: Path, screen: Screen) -> None:
     (home / "logs" / "api.log").write_text("yesterday")
     await supervise(home, screen, part("api")).run(lambda: asyncio.sleep(0), exit_after=True)
-    assert (home / "logs" / "api.log.1").read_text() == "yesterday"
+    (aside,) = (home / "logs").glob("api.log.*Z")
+    assert aside.read_text() == "yesterday"
     assert (home / "logs" / "api.log").read_text() == ""
 
 
