@@ -13,7 +13,9 @@ from media.render import Rendered, RenderedFile, render
 from storage import live, making, renditions
 from storage.errors import LeaseLost
 from storage.keys import RENDITIONS, rendition_key
+from storage.object_writes import store_file
 from storage.renditions import Wanted
+from storage.stored import StoredObject
 
 _UPLOADS_AT_ONCE = 8
 _LOOK_AGAIN_S = 0.5
@@ -106,6 +108,7 @@ async def _store(work: Work, wanted: Wanted, rendered: Rendered) -> None:
 
     async def put(file: RenderedFile) -> None:
         async with gate:
-            await work.objects.put_file(RENDITIONS, _object_key(wanted, file), file.path, file.media_type)
+            where, known = (RENDITIONS, _object_key(wanted, file)), StoredObject(file.sha256, file.size_bytes)
+            await store_file(work.objects, where, file.path, file.media_type, known)
 
     await asyncio.gather(*(put(file) for file in rendered.files))

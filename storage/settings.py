@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address on which the API listens.")
     port: int = Field(8000, description="Port of the API and the desk.")
     packages_port: int = Field(
-        8001, description="Port of the origin of H5 pages, which is served by the API and never by its own port."
+        8001,
+        description="Port of the origin of H5 pages, which is served by the API and never by its own port.",
     )
     prefect_port: int = Field(4200, description="Port of the embedded Prefect server.")
     s3_port: int = Field(
@@ -65,7 +66,8 @@ class Settings(BaseSettings):
         None, description="Where readers reach this installation; default `http://127.0.0.1:<PORT>`."
     )
     media_url: str | None = Field(
-        None, description="Where readers reach the public bucket; default `<SITE_URL>/media`, which the API serves."
+        None,
+        description="Where readers reach the public bucket; default `<SITE_URL>/media`, which the API serves.",
     )
     packages_url: str | None = Field(
         None,

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments import doctor
+from deployments import doctor, preparations
 from deployments.doctor import Check, examine
+from deployments.doctor_store import store_checks
 from states.text import Text
 from storage.settings import Settings
+from storage.store_probe import StoreFacts
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +88,40 @@ async def test_examine_with_a_scanner_that_does_not_answer_is_not_well(tmp_path:
     assert not check.ok
     assert check.mend is not None
     assert "SANSHEN_CLAMD" in check.mend.zh
+
+
+@pytest.mark.parametrize("missing", list(StoreFacts.__slots__))
+def test_what_the_store_cannot_do_is_said_with_what_stands_in_for_it(missing: str) -> None:
+    facts = dict.fromkeys(StoreFacts.__slots__, True) | {missing: False}
+    checks = list(store_checks(StoreFacts(**facts)))
+    assert len(checks) == len(StoreFacts.__slots__)
+    (told,) = [check for check in checks if not check.ok or "Warning" in check.text.en]
+    if missing in ("multipart", "is_closed"):  # nothing can stand in for these
+        assert not told.ok
+        assert told.mend is not None
+    else:
+        assert told.text.zh.startswith("警告：")
+        assert told.ok
+
+
+async def test_examine_lists_what_the_store_can_do(tmp_path: Path) -> None:
+    async def poor(settings: Settings) -> StoreFacts:
+        return StoreFacts(True, True, False, True, True, True, True)
+
+    found = _by_name(await examine(_settings(tmp_path, s3_endpoint="http://127.0.0.1:9"), poor))
+    assert found["S3"].ok
+    assert "one won" in found["S3 conditional put"].text.en
+    assert "不支持" in found["S3 object lock"].text.zh
+    assert len([name for name in found if name.startswith("S3 ")]) == 7
+
+
+async def test_start_says_what_the_store_cannot_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def poor(settings: Settings) -> StoreFacts:
+        return StoreFacts(True, True, True, False, True, True, False)
+
+    monkeypatch.setattr(preparations, "probe_store", poor)
+    (step,) = [each for each in preparations.PREPARATIONS if each.name == "store"]
+    await step.run(_settings(tmp_path))
+    assert [record.message.split("：")[0] for record in caplog.records] == ["S3 lifecycle", "S3 access"]
