@@ -77,7 +77,7 @@ def similarity(one: Sequence[Fingerprint], other: Sequence[Fingerprint]) -> floa
     """From 0 to 1: how much of the shorter film has a near neighbour in the longer one, at one offset in time.
 
     Films that begin or end at different places, or of which one is a part of the other, are laid over each other
-    where they fit best. Two stills are films of one picture.
+    where they fit best. Stills are films of one picture, so a still that is a frame of a film gives 1.
     """
     if not one or not other:
         return 0.0

@@ -145,6 +145,12 @@ def test_film_in_another_order_is_not_the_same():
     assert similarity(forward, backward) < 0.3
 
 
+def test_still_that_is_a_frame_of_a_film_is_found_in_it_and_another_is_not():
+    whole = film(1, 0.5, 40)
+    assert is_likely_same([Fingerprint(None, whole[17].bits)], whole)
+    assert not is_likely_same(whole, [Fingerprint(None, bits(scene(77)))])
+
+
 def test_nothing_resembles_a_film_that_is_black():
     assert similarity([], film(1, 1.0, 5)) == 0.0
     assert not is_likely_same([], [])
