@@ -146,7 +146,7 @@ def _json_item(story: Story, site: Site) -> dict[str, Any]:
         "authors": [{"name": story.byline or site.name}],
         "tags": list(_categories(story)),
         "language": story.language,
-        "attachments": [_attachment(figure) for figure in shown if figure.download],
+        "attachments": [_attachment(figure, link) for figure in shown for link in figure.downloads],
     }
     picture = next((figure.picture for figure in shown if figure.picture), None)
     if picture:
@@ -154,13 +154,10 @@ def _json_item(story: Story, site: Site) -> dict[str, Any]:
     return item
 
 
-def _attachment(figure: Figure) -> dict[str, Any]:
-    link = figure.download
-    if link is None:
-        raise ValueError("a figure without a file has no attachment")
+def _attachment(figure: Figure, link: Link) -> dict[str, Any]:
     value: dict[str, Any] = {"url": link.url, "mime_type": link.media_type, "size_in_bytes": link.size_bytes}
-    if figure.caption:
-        value["title"] = figure.caption
+    if figure.caption or len(figure.downloads) > 1:
+        value["title"] = figure.caption or figure.alt  # forms of one thing have one title (JSON Feed 1.1)
     if link.duration_s is not None:
         value["duration_in_seconds"] = round(link.duration_s, 3)
     return value
@@ -176,9 +173,9 @@ def _latest(stories: Sequence[Story]) -> datetime:
 
 
 def _enclosures(shown: tuple[Figure, ...]) -> list[Link]:
-    """Every asset's one file, the MP4s first, then audio, then pictures."""
+    """Every asset's files, those of videos first, then recordings, then pictures."""
     ordered = sorted(shown, key=lambda figure: (figure.mp4 is None, figure.audio is None))
-    return [figure.download for figure in ordered if figure.download]
+    return [link for figure in ordered for link in figure.downloads]
 
 
 def _categories(story: Story) -> tuple[str, ...]:

@@ -38,6 +38,11 @@ class Figure:
         return self.mp4 or self.audio or self.image
 
     @property
+    def downloads(self) -> tuple[Link, ...]:
+        """Every form of the asset that is one file, the best first: a video, and its sound alone."""
+        return tuple(link for link in (self.mp4, self.audio, self.image) if link)
+
+    @property
     def picture(self) -> Link | None:
         """The picture that stands for the asset: the still itself or the video's poster."""
         return self.image or self.poster

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from api import stream
 from api.live import Live, Told, Watcher
+from api.stream import EventStream
 from states.content import Content
 from states.events import Event
 from states.item import Request, State
@@ -311,3 +312,33 @@ async def test_move_of_the_system_is_heard(newsroom: Any, listen: Any) -> None:
         await newsroom.send(item, Event.MEDIA_FAILED, SYSTEM, facts={"failed": []})
         await announce(newsroom.db)
         await heard.until(lambda: heard.events and heard.events[-1][2]["event"] == "media_failed")
+
+
+async def test_reader_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "_SLOWEST_S", 0.05)
+
+    async def events() -> AsyncIterator[str]:
+        while True:
+            yield "data: x\n\n"
+
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+        if len(sent) == 3:
+            await asyncio.sleep(3600)  # its socket is full
+
+    with pytest.raises(TimeoutError):
+        await EventStream(events()).stream_response(send)
+    assert sent == ["http.response.start", "http.response.body", "http.response.body"]
+
+
+async def test_stream_that_its_reader_leaves_is_forgotten(api: Any, newsroom: Any, listen: Any) -> None:
+    live = api.app.state.resources.live
+    before = set(live._watchers)
+    async with listen("duty"), listen("head"):
+        assert len(set(live._watchers) - before) == 2
+    async with asyncio.timeout(30):
+        while set(live._watchers) - before:
+            await announce(newsroom.db)
+            await asyncio.sleep(0.05)

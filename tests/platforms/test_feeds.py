@@ -105,3 +105,35 @@ def test_json_feed_of_hostile_text_carries_no_markup_of_it(poisoned, site):
     (item,) = json_feed([poisoned], site)["items"]
     assert "</script>" not in item["content_html"]
     assert "\x00" not in item["content_html"]
+
+
+@pytest.fixture
+def sounding(story):
+    """The same story; its video has its sound alone as well."""
+    video, *others = story.media
+    made = video.renditions["app_mp4"]
+    file = replace(
+        made.primary, role="audio", name="app_audio.m4a", media_type="audio/mp4", size_bytes=200_000
+    )
+    sound = replace(made, profile="app_audio", files=(file,), width=None, height=None)
+    media = replace(video, renditions={**video.renditions, "app_audio": sound})
+    return replace(story, media=(media, *others))
+
+
+def test_sound_of_a_video_stands_beside_it_under_the_same_title(sounding, site):
+    (item,) = json_feed([sounding], site)["items"]
+    types = [(each["mime_type"], each.get("title")) for each in item["attachments"][:2]]
+    title = sounding.media[0].caption
+    assert types == [("video/mp4", title), ("audio/mp4", title)]
+    entry = ElementTree.fromstring(atom([sounding], site)).find(f"{ATOM}entry")
+    assert [link.get("type") for link in entry.findall(f"{ATOM}link")][1:3] == ["video/mp4", "audio/mp4"]
+    (enclosure,) = ElementTree.fromstring(rss([sounding], site)).iter("enclosure")
+    assert enclosure.get("url") == MP4  # RSS has room for one
+
+
+def test_forms_of_a_video_without_a_caption_have_a_title_too(sounding, site):
+    silent = replace(sounding, media=(replace(sounding.media[0], caption=""),))
+    (item,) = json_feed([silent], site)["items"]
+    titles = {each["title"] for each in item["attachments"][:2]}
+    assert len(titles) == 1
+    assert silent.title in titles.pop()

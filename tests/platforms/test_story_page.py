@@ -117,3 +117,13 @@ def test_page_of_what_was_taken_back_is_its_tombstone(retracted, site, status):
 
 def test_shanghai_time_crosses_midnight(story):
     assert shanghai_time(story.published_at) == "2026年11月22日 06:05"
+
+
+def test_sound_of_a_video_can_be_heard_alone(story, site):
+    video = story.media[0]
+    made = video.renditions["app_mp4"]
+    sound = replace(made, profile="app_audio", files=(replace(made.primary, name="app_audio.m4a"),))
+    media = replace(video, renditions={**video.renditions, "app_audio": sound})
+    assert "app_audio" not in story_page(story, site)
+    page = story_page(replace(story, media=(media,)), site)
+    assert 'app_audio/app_audio.m4a">只听声音</a>' in page
