@@ -124,7 +124,7 @@ async def send(upload_id: UUID, ask: Ask) -> Response:
     "/tus/{upload_id}",
     status_code=204,
     summary="tus：取消 · Drop an upload",
-    responses=problems(*_ANY, "upload-finished"),
+    responses=problems(*_ANY, "upload-finished", "invalid-request"),
 )
 async def drop(upload_id: UUID, ask: Ask) -> Response:
     """Drop what has arrived. A finished upload stays: remove its file with PATCH of the submission."""

@@ -49,7 +49,7 @@ async def check_quotas(session: AsyncSession, person_id: UUID, size_bytes: int, 
     counted = await _counted(session, person_id)
     _check_open(counted, size_bytes, quotas)
     if counted.in_minute >= quotas.most_a_minute:
-        wait_s = _seconds_until(counted.oldest_in_minute + _MINUTE, counted.now)
+        wait_s = _seconds_until((counted.oldest_in_minute or counted.now) + _MINUTE, counted.now)
         raise _exceeded(
             f"每分钟最多新建 {quotas.most_a_minute} 个上传", f"{quotas.most_a_minute} a minute", wait_s
         )

@@ -57,7 +57,7 @@ def test_route_declares_its_problems(method: str, path: str, operation: dict[str
         if "application/problem+json" in body.get("content", {})
     }
     assert "500" in problems
-    if not OPEN.fullmatch(path):
+    if not OPEN.fullmatch(path) and method != "options":  # asking what is spoken needs no sign-in
         assert {"401", "503"} <= set(problems)
     if operation.get("parameters") or "requestBody" in operation:
         assert "422" in problems

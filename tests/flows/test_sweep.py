@@ -17,8 +17,13 @@ from flows.sweep import keep_sweeping, sweep
 from states.events import Event
 from states.item import State
 from storage import timed_moves
+from storage.errors import NotFound
+from storage.keys import ASSETS
+from storage.objects import Objects
+from storage.quotas import Quotas
 from storage.settings import Settings
-from storage.tables import EventRow, Submission
+from storage.tables import EventRow, Submission, Upload
+from storage.uploads import Terms, find_upload, open_upload
 
 pytestmark = pytest.mark.slow
 
@@ -192,3 +197,32 @@ async def test_sweep_runs_beside_the_dispatcher_though_prefect_is_away(
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_sweeping_ends_uploads_that_nobody_finished(
+    newsroom: Any, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_EVERY_S", 0.05)
+    item = (await newsroom.draft()).id
+    announced = Upload(submission_id=item, person_id=newsroom.people["writer"].id, filename="a", size_bytes=4)
+    terms = Terms(Quotas(10, 10**9, 10**9, 10))
+    upload, _ = await open_upload(newsroom.db, objects, newsroom.actor("writer"), announced, terms)
+    async with newsroom.db.transaction() as session:
+        await session.exec(update(Upload).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    task = asyncio.create_task(keep_sweeping(newsroom.db, objects))
+    try:
+        async with asyncio.timeout(20):
+            while (await _upload(newsroom, upload)).cleaned_at is None:
+                await asyncio.sleep(0.02)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert (await _upload(newsroom, upload)).state == "expired"
+    with pytest.raises(NotFound):
+        await objects.list_parts(ASSETS, upload.object_key, upload.s3_upload_id)
+    await newsroom.send(item, Event.SUBMIT, "writer")
+
+
+async def _upload(newsroom: Any, upload: Upload) -> Upload:
+    async with newsroom.db.transaction() as session:
+        return await find_upload(session, upload.id)
