@@ -33,8 +33,9 @@ _LIVE = text("""
     WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id > :after
     ORDER BY submission_id LIMIT :limit
 """)
+# The newest alone: the files of earlier ones go after a while (`storage.old_versions`), and may still be there.
 _REVISIONS = text("""
-    SELECT DISTINCT revision_number FROM delivery JOIN destination ON destination.id = delivery.destination_id
+    SELECT max(revision_number) FROM delivery JOIN destination ON destination.id = delivery.destination_id
     WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id = :item
 """)
 _STANDS = text(f"""
@@ -112,7 +113,7 @@ class Reconciler:
                     yield Source(public.bucket, public.key)
 
     async def _of_readers(self, bucket: str) -> AsyncIterator[Expected]:
-        """The files of every version that readers were given and that was not taken back."""
+        """The files of the newest version of each story that readers were given and that was not taken back."""
         after = UUID(int=0)
         while True:
             async with self.db.transaction() as session:
@@ -129,7 +130,7 @@ class Reconciler:
     async def _of_item(self, item: UUID) -> list[Expected]:
         async with self.db.transaction() as session:
             found = await (await session.connection()).execute(_REVISIONS, {"app": APP, "item": item})
-            numbers = list(found.scalars())
+            numbers = [number for number in found.scalars() if number is not None]
         files = [each for number in numbers for each in await self._of_story(item, number)]
         return sorted(files, key=lambda each: each.key.encode())
 

@@ -395,3 +395,40 @@ async def test_merge_of_two_sorted_sides_pairs_what_belongs_together() -> None:
     right = [Listed(key, 1, at) for key in ("b", "c", "文", "龙")]
     pairs = [(e and e.key, f and f.key) async for e, f in merged(_stream(*left), _stream(*right))]
     assert pairs == [("a", None), (None, "b"), ("c", "c"), ("é", None), ("文", "文"), (None, "龙")]
+
+
+async def test_files_of_a_corrected_version_may_be_there_or_gone_and_those_of_the_newest_may_not(
+    store: Store,
+) -> None:
+    item, first = await store.story()
+    second = first.replace("/v1/", "/v2/")
+    async with store.newsroom.db.transaction() as session:
+        connection = await session.connection()
+        for statement in _CORRECTED:
+            await connection.execute(text(statement), {"i": item})
+    await store.objects.copy((PUBLIC, first), (PUBLIC, second), "image/jpeg")
+    assert _of_readers(await store.look(repairs=True)) == []
+    await store.objects.remove(PUBLIC, first)  # as the sweep of the store does after its grace
+    assert _of_readers(await store.look(repairs=True)) == []
+    assert not await store.objects.exists(PUBLIC, first)
+    await store.objects.remove(PUBLIC, second)
+    assert _of_readers(await store.look()) == [("missing", PUBLIC, second)]
+
+
+def _of_readers(report: Report) -> list[tuple[str, str, str]]:
+    return [each for each in _told(report) if each[1] == PUBLIC]
+
+
+_CORRECTED = (
+    """
+    INSERT INTO revision (submission_id, number, sha256, content, editor_id, created_at)
+    SELECT submission_id, 2, sha256, content, editor_id, now() FROM revision
+    WHERE submission_id = :i AND number = 1
+    """,
+    """
+    INSERT INTO delivery (id, submission_id, revision_number, destination_id, state, attempt, files,
+        created_at, updated_at, confirmed_at)
+    SELECT gen_random_uuid(), submission_id, 2, destination_id, state, attempt, files, now(), now(), now()
+    FROM delivery WHERE submission_id = :i
+    """,
+)
