@@ -92,9 +92,9 @@ def _fields(video: VideoFacts, log: Path) -> list[Finding]:
     counts: dict[str, float] = {}
     for reading in read_readings(log):  # each has the sum so far
         counts = reading.values
-    less, more = sorted((counts.get("idet.multiple.tff", 0.0), counts.get("idet.multiple.bff", 0.0)))
+    less, more = sorted((counts.get("idet.single.tff", 0.0), counts.get("idet.single.bff", 0.0)))
     woven = less + more
-    judged = woven + counts.get("idet.multiple.progressive", 0.0)
+    judged = woven + counts.get("idet.single.progressive", 0.0)
     if judged < _FEWEST_JUDGED:
         return []
     if not video.is_interlaced and more >= _FIELDS_SHARE * judged and less <= _OTHER_ORDER * more:

@@ -129,7 +129,7 @@ def _fits(loud: Loud, target: Loudness, tolerance_lu: float) -> bool:
 def read_meter(folder: Path) -> Loud:
     """What the meter wrote into the files `I` and `true_peak`; EncodeFailed when there is nothing."""
     integrated, peak = _last(folder / "I"), _last(folder / "true_peak")
-    if integrated is None or integrated <= _SILENCE_LUFS or not peak:
+    if integrated is None or integrated <= _SILENCE_LUFS or not peak or peak < 0:
         return Loud(None, None)
     return Loud(round(integrated, 2), round(20 * math.log10(peak), 2))
 
@@ -145,7 +145,10 @@ def _last(log: Path) -> float | None:
             "no reading",
         ) from error
     values = [line.partition("=")[2] for line in reversed(lines) if line.startswith("lavfi.r128.")]
-    value = float(values[0]) if values else math.nan
+    try:
+        value = float(values[0]) if values else math.nan
+    except ValueError:  # a line that was cut off
+        return None
     return value if math.isfinite(value) else None
 
 

@@ -17,6 +17,7 @@ from media.job import Source
 from media.probe import VideoFacts
 
 MAX_FRAMES, FRAME_LONG_PX, SAMPLE_HZ = 120, 320, 8000
+_METER_LONG_PX = 240
 # Four a second are enough for a short clip.
 _SHORTEST_STEP_S = 0.25
 # House value: levels and fields are read twice a second; their meters run on all pictures where they need to.
@@ -55,17 +56,17 @@ def frame_step_s(source: Source) -> float:
 
 def _picture_outputs(source: Source, opened: Any, folder: Path) -> list[Any]:
     video = source.video
-    taps = opened[str(video.index)].filter_multi_output("split", 4)
-    essence = _essence(video, taps[0])
+    taps = opened[str(video.index)].filter_multi_output("split", 3)
+    grid = _grid(video, taps[0]).filter_multi_output("split", 2)
     # ffmpeg holds no picture back or repeats one: times are those of the file.
     as_it_comes = {"fps_mode": "passthrough"}
     hashed = {"c:v": "rawvideo", "f": "framehash", "hash": "murmur3"}
     small = {"c:v": "mjpeg", "q:v": 4, "f": "image2", "frame_pts": 1, "enc_time_base": "1:1000"}
     return [
-        ffmpeg.output(essence, _path(folder / "picture.hash"), **hashed, **as_it_comes),
-        ffmpeg.output(_small(source, taps[1]), _path(folder / "%d.jpg"), **small, **as_it_comes),
-        _unheard(_looked_at(video, taps[2], folder), folder / "levels"),
-        _unheard(_fields(taps[3], folder), folder / "fields"),
+        ffmpeg.output(grid[0], _path(folder / "picture.hash"), **hashed, **as_it_comes),
+        ffmpeg.output(_small(source, taps[1]), _numbered(folder), **small, **as_it_comes),
+        _unheard(_looked_at(video, grid[1], folder), folder / "levels"),
+        _unheard(_fields(taps[2], folder), folder / "fields"),
     ]
 
 
@@ -89,7 +90,7 @@ def _sound_outputs(source: Source, opened: Any, folder: Path) -> list[Any]:
     ]
 
 
-def _essence(video: VideoFacts, stream: Any) -> Any:
+def _grid(video: VideoFacts, stream: Any) -> Any:
     every = max(1, max(video.width, video.height) // _ESSENCE_POINTS)
     # "neighbor" takes pixels as they are: no arithmetic that another processor would do otherwise.
     return stream.filter("scale", f"iw/{every}", f"ih/{every}", flags="neighbor") if every > 1 else stream
@@ -123,8 +124,8 @@ def _toned(stream: Any, video: VideoFacts) -> Any:
 
 
 def _looked_at(video: VideoFacts, stream: Any, folder: Path) -> Any:
-    """Scaled down first: the meters cost little then, and single hot pixels do not count (EBU R 103)."""
-    size = fit_within(video.width, video.height, FRAME_LONG_PX, FRAME_LONG_PX)
+    """Scaled down from the grid: five times cheaper than from the whole picture, which no meter here needs."""
+    size = fit_within(video.width, video.height, _METER_LONG_PX, _METER_LONG_PX)
     stream = stream.filter("scale", *size, flags="area", out_range="tv").filter("format", "yuv420p")
     stream = stream.filter("blackdetect", **_BLACK)
     stream = _noted(stream, "metadata", "lavfi.black_start", folder / "black_start")
@@ -137,8 +138,9 @@ def _looked_at(video: VideoFacts, stream: Any, folder: Path) -> Any:
 
 
 def _fields(stream: Any, folder: Path) -> Any:
-    # All lines of a strip in the middle: fields differ in height, not in width.
-    stream = stream.filter("crop", "max(iw/4,min(iw,320))", "ih").filter("idet")
+    # All lines of a strip in the middle: fields differ in height, not in width. By ffmpeg's own threshold (1.04)
+    # the noise of a camera that stands still is taken for fields; real ones are far above this one.
+    stream = stream.filter("crop", "min(iw,240)", "ih").filter("idet", intl_thres=1.5)
     return _thinned(stream, _READING_STEP_S).filter("metadata", "print", file=_path(folder / "fields"))
 
 
@@ -179,6 +181,10 @@ def _noted(stream: Any, name: str, key: str, log: Path) -> Any:
 def _unheard(stream: Any, log: Path) -> Any:
     # The null muxer opens no file; its name says to the guard which folder the logs go to.
     return ffmpeg.output(stream, _path(log.with_suffix(".none")), f="null", fps_mode="passthrough")
+
+
+def _numbered(folder: Path) -> str:
+    return f"{_path(folder).replace('%', '%%')}/%d.jpg"
 
 
 def _path(path: Path) -> str:
