@@ -13,6 +13,7 @@ from media.errors import NotScanned, ScannerAway
 from media.examine import REVIEW, Signs, examine, examiner, has_signs, review_key
 from media.finding import Finding
 from media.inspect import Inspection, inspect
+from media.job import Source
 from media.kinds import Kind
 from media.made import Rendered
 from media.malware import clamd_at, look_for_malware
@@ -43,9 +44,10 @@ _REACH_BITS = max(MAX_STILL_DISTANCE, MAX_FRAME_DISTANCE + _SAME_SCENE_BITS)
 _MOST_PROBES = 40
 
 
-async def examine_file(work: Work, asset: Asset, path: Path) -> Inspection:
+async def examine_file(work: Work, asset: Asset, path: Path) -> Source:
     """Look the file through and keep what is found; what is like it in other pieces, too. May run again.
 
+    Gives the file with its facts and the moments that may stand for it.
     Raises what the steps raise of MediaError, and NotYet while the malware scanner is away: then nothing is decoded.
     """
     unscanned = await _look_for_malware(work, path)
@@ -71,7 +73,7 @@ async def examine_file(work: Work, asset: Asset, path: Path) -> Inspection:
     async with work.transaction() as session:
         await assets.put_examined(session, asset.id, found)
     await _compare(work, asset, signs.fingerprints)
-    return inspection
+    return Source(path, inspection.probe, tuple(each.at_s for each in signs.covers))
 
 
 async def _look_for_malware(work: Work, path: Path) -> tuple[Finding, ...]:

@@ -1,6 +1,7 @@
 """Intake: every file of a revision is scanned, read, recognised, looked through, compared, and given a preview."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from flows.catalogue import run_name
 from flows.context import Work, working
 from flows.examining import examine_file
-from flows.making import make_rendition
+from flows.making import keep, make_once
 from media.errors import MediaError, RetryableMediaError
-from media.inspect import Inspection
 from media.job import Source
 from media.keys import rendition_key
 from media.probe import Probe
 from media.profiles import PROFILES, profiles_for
+from media.render import make_renditions
 from platforms.registry import PLATFORMS
 from platforms.taking import not_taken
 from states.content import Content
@@ -56,8 +57,8 @@ async def check_asset(work: Work, asset: Asset) -> None:
         path = Path(folder) / "source"
         await work.objects.download(ASSETS, asset.object_key, path)
         try:
-            inspection = await examine_file(work, asset, path)
-            await _make_review_copies(work, asset, path, inspection)
+            source = await examine_file(work, asset, path)
+            await _make_review_copies(work, asset, source)
         except MediaError as error:
             if isinstance(error, RetryableMediaError) and not work.is_last_attempt:
                 raise
@@ -70,10 +71,21 @@ async def check_asset(work: Work, asset: Asset) -> None:
         await assets.put_intake_passed(session, asset.id)
 
 
-async def _make_review_copies(work: Work, asset: Asset, path: Path, inspection: Inspection) -> None:
-    for profile in profiles_for(inspection.sniffed.kind, REVIEW_PROFILES):
-        wanted = Wanted(rendition_key(asset.sha256, profile), asset.sha256, profile.name)
-        await make_rendition(work, wanted, PROFILES[profile.name], path, inspection.probe)
+async def _make_review_copies(work: Work, asset: Asset, source: Source) -> None:
+    profiles = [PROFILES[each.name] for each in profiles_for(source.facts.kind, REVIEW_PROFILES)]
+    wanted = [Wanted(rendition_key(asset.sha256, each), asset.sha256, each.name) for each in profiles]
+
+    async def make(ours: Sequence[Wanted]) -> None:
+        by_name = {each.profile: each for each in ours}
+        with tempfile.TemporaryDirectory(prefix="sanshen-preview-") as folder:
+            asked = [each for each in profiles if each.name in by_name]
+            for outcome in await make_renditions(source, asked, Path(folder)):
+                if outcome.error is not None:
+                    raise outcome.error
+                if outcome.rendered is not None:
+                    await keep(work, by_name[outcome.profile], outcome.rendered)
+
+    await make_once(work, wanted, make)
 
 
 async def _report(work: Work, submission_id: UUID, revision_sha256: str) -> None:

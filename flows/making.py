@@ -1,15 +1,11 @@
 """Making renditions once: whoever takes a key makes it and keeps its files, everybody else waits for the result."""
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from flows.context import Work
-from media.probe import Probe
-from media.profiles import Profile
-from media.render import Rendered, RenderedFile, render
+from media.render import Rendered, RenderedFile
 from storage import live, making, renditions
 from storage.errors import LeaseLost
 from storage.keys import RENDITIONS, rendition_key
@@ -21,17 +17,6 @@ _UPLOADS_AT_ONCE = 8
 _LOOK_AGAIN_S = 0.5
 
 Make = Callable[[Sequence[Wanted]], Awaitable[None]]
-
-
-async def make_rendition(work: Work, wanted: Wanted, profile: Profile, source: Path, probe: Probe) -> None:
-    """Make and store one rendition, unless it is there. Raises what `media.render` raises."""
-
-    async def make(_: Sequence[Wanted]) -> None:
-        with tempfile.TemporaryDirectory(prefix="sanshen-render-") as folder:
-            rendered = await render(source, probe, profile, Path(folder))
-            await keep(work, wanted, rendered)
-
-    await make_once(work, (wanted,), make)
 
 
 async def make_once(work: Work, wanted: Sequence[Wanted], make: Make) -> None:

@@ -11,10 +11,12 @@ import pytest
 from media.probe import Probe, VideoFacts
 from media.sniff import Kind
 from states.content import AssetRef
+from states.delivery import DeliveryState
 from states.events import Event
 from states.roles import SYSTEM
 from storage.assets import Examined, Look, put_examined, put_intake_passed, put_intake_refused
 from storage.assets import add_asset as store_asset
+from storage.deliveries import deliveries_of, move_delivery
 from storage.duplicates import candidates_for, put_matches
 from storage.keys import RENDITIONS, asset_key
 from storage.renditions import Wanted, put_ready
@@ -232,3 +234,35 @@ async def test_problems_name_the_file_that_a_destination_will_not_take_and_follo
     assert problems[0]["code"] == "vertical.not_taken"
     await newsroom.edit(item, destinations=("app",))
     assert await named() == []
+
+
+async def test_metadata_never_leaves_the_desk(api: Any, newsroom: Any, sent_in: Any) -> None:
+    title = f"通车 {uuid4().hex}"
+    item, _ = await sent_in(capture=CAPTURE, content={"title": title})
+    for reviewer in ("duty", "head", "chief"):
+        await newsroom.send(item, Event.CLAIM, reviewer)
+        if reviewer == "chief":
+            await newsroom.media_ready(item)
+        await newsroom.send(item, Event.APPROVE, reviewer)
+    async with newsroom.db.transaction() as session:
+        ((delivery, _),) = await deliveries_of(session, item)
+        await move_delivery(session, delivery.id, DeliveryState.SENDING)
+        await move_delivery(session, delivery.id, DeliveryState.CONFIRMED)
+    await newsroom.send(item, Event.DELIVERY_CONFIRMED, SYSTEM)
+    places = [
+        "/feeds/rss.xml",
+        "/feeds/atom.xml",
+        "/feeds/feed.json",
+        f"/feeds/ninjs/{item}.json",
+        f"/stories/{item}",
+    ]
+    for path in places:
+        page = await api("GET", path)
+        assert title in page.text, path
+        for secret in ("王摄影", "小米", "31.23", "121.47"):
+            assert secret not in page.text
+    for part in ("history", "revisions", "renditions", "deliveries"):
+        page = await api("GET", f"/v1/submissions/{item}/{part}", "operator")
+        assert page.status_code == 200
+        assert "王摄影" not in page.text
+        assert "31.23" not in page.text

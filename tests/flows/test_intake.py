@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from flows import examining, intake, making
+from flows import examining, intake
 from media.errors import EncoderKilled, TimedOut
 from media.probe import Probe
 from states.events import Effect, Event
@@ -46,13 +46,13 @@ def bad(tmp_path: Path) -> Path:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The profiles that were really made, in order."""
     made: list[str] = []
-    real = making.render
+    real = intake.make_renditions
 
-    async def counting(source: Any, probe: Any, profile: Any, folder: Any) -> Any:
-        made.append(profile.name)
-        return await real(source, probe, profile, folder)
+    async def counting(source: Any, profiles: Any, folder: Any) -> Any:
+        made.extend(each.name for each in profiles)
+        return await real(source, profiles, folder)
 
-    monkeypatch.setattr(making, "render", counting)
+    monkeypatch.setattr(intake, "make_renditions", counting)
     return made
 
 
