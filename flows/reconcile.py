@@ -15,7 +15,7 @@ from storage.errors import NotFound
 from storage.keys import ASSETS, LEDGER, PACKAGES, PUBLIC, RENDITIONS
 from storage.listing import Source, empty_aside, listing
 from storage.objects import Objects
-from storage.reconcile import YOUNG, Comparison, Expected, Report, merged
+from storage.reconcile import Comparison, Expected, Report, merged
 from storage.reconcile_repair import Repair
 from storage.reconcile_rows import is_owned, of_assets, of_ledger, of_renditions
 from storage.stories import APP, story_record
@@ -71,7 +71,7 @@ class Reconciler:
             async for finding, of in comparison.differences(bucket, pairs, report):
                 report.add(await repair.mend(finding, of) if repairs else finding)
             if repairs:
-                await empty_aside(self.objects, bucket, self.now - YOUNG)
+                await empty_aside(self.objects, bucket, self.now)
         return report
 
     def expected(self) -> dict[str, AsyncIterator[Expected]]:

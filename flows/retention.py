@@ -13,6 +13,8 @@ from sqlalchemy import text
 from storage.database import Database, is_unavailable
 from storage.errors import StorageError
 from storage.journal import write_journal
+from storage.keys import ASSETS, RENDITIONS
+from storage.listing import empty_aside
 from storage.objects import Objects
 from storage.retention import REMOVED, Removal, remove, would_remove
 from storage.retention_rules import DRAFTS, LOGS, REJECTED, chosen_rules
@@ -59,7 +61,10 @@ async def dry_run(settings: Settings, db: Database, rules: tuple[str, ...]) -> D
 
 async def apply(settings: Settings, db: Database, objects: Objects, rules: tuple[str, ...]) -> Due:
     """Remove what is due by these rules; each removal stands in the journal. Raises StoreUnavailable."""
-    pieces = await remove(db, objects, [rule for rule in rules if rule in OF_PIECES])
+    of_pieces = [rule for rule in rules if rule in OF_PIECES]
+    pieces = await remove(db, objects, of_pieces)
+    for bucket in (ASSETS, RENDITIONS) if of_pieces else ():
+        await empty_aside(objects, bucket, datetime.now(UTC))  # of earlier days: for good
     logs = await _remove_logs(settings, db) if LOGS in rules else ()
     return Due(tuple(pieces), logs)
 

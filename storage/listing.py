@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from storage.buckets import KEPT_VERSIONS_DAYS
 from storage.errors import NotFound
 from storage.objects import Objects
 from storage.stored import StoredObject
@@ -20,6 +21,7 @@ _AT_ONCE = 1000  # what an S3 server gives in one answer (Amazon S3 API referenc
 _CHUNK_BYTES = 1 << 20
 # Where an object lies for a day before it is gone for good, in a bucket that keeps no older versions.
 ASIDE = "removed/"
+ASIDE_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +154,27 @@ def _fetch(objects: Objects, source: Source, path: Path) -> StoredObject:
     return StoredObject(digest.hexdigest(), size_bytes)
 
 
-async def empty_aside(objects: Objects, bucket: str, older_than: datetime) -> int:
-    """Remove for good what was put aside before `older_than`; how many objects."""
+async def empty_aside(objects: Objects, bucket: str, now: datetime) -> int:
+    """Remove for good what was taken away long enough ago: a day where it was moved aside, thirty days where the
+    bucket keeps it as an older version (its lifecycle rule asks the store for the same); how many objects.
+    """
     gone = 0
     async for each in _raw(objects, bucket, ASIDE):
-        if each.modified_at < older_than:
+        if each.modified_at < now - ASIDE_FOR:
             await objects.erase(bucket, each.key)
             gone += 1
+    if await keeps_versions(objects, bucket):
+        async for key in _removed_before(objects, bucket, now - timedelta(days=KEPT_VERSIONS_DAYS)):
+            await objects.erase(bucket, key)
+            gone += 1
     return gone
+
+
+async def _removed_before(objects: Objects, bucket: str, before: datetime) -> AsyncIterator[str]:
+    """Keys whose newest version is a mark of removal from before that time."""
+    found = objects._client.list_objects(bucket, recursive=True, include_version=True)
+    while batch := await objects._run(lambda: list(islice(found, _AT_ONCE)), bucket):
+        for each in batch:
+            marked = each.is_delete_marker and str(each.is_latest).lower() == "true"
+            if marked and each.object_name and each.last_modified and each.last_modified < before:
+                yield each.object_name

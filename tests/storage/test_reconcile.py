@@ -218,6 +218,20 @@ async def test_object_taken_from_a_bucket_without_versions_can_come_back_for_a_d
     assert not await store.objects.exists(RENDITIONS, ASIDE + made)
 
 
+async def test_removed_asset_is_gone_with_all_its_versions_after_thirty_days(store: Store) -> None:
+    orphan, kept = asset_key("12" * 32), await store.asset((await store.newsroom.draft()).id, b"first")
+    await store.objects.put_bytes(ASSETS, orphan, b"nobody's", "image/png")
+    await store.objects.put_bytes(
+        ASSETS, kept.object_key, b"first", "image/png"
+    )  # an older version, not a removed one
+    await store.look(repairs=True)
+    await store.look(later=timedelta(days=29), repairs=True)
+    assert [each.key for each in await older_copies(store.objects, ASSETS, orphan)] == [orphan]
+    await store.look(later=timedelta(days=31), repairs=True)
+    assert await older_copies(store.objects, ASSETS, orphan) == []
+    assert len(await older_copies(store.objects, ASSETS, kept.object_key)) == 2
+
+
 async def test_what_an_open_upload_has_sent_is_no_orphan(store: Store) -> None:
     item, upload = (await store.newsroom.draft()).id, uuid4()
     async with store.newsroom.db.transaction() as session:
