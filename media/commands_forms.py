@@ -146,7 +146,7 @@ def _rate_cap(picture: Picture, stream: str = ":v") -> dict[str, Any]:
 
 
 def _aac(source: Source, job: Job) -> dict[str, Any]:
-    has_sound = source.facts.audio or job.worn.clips_s
+    has_sound = source.facts.audio or job.worn.is_heard
     if not has_sound:
         return {}
     if job.copies_sound:
@@ -155,7 +155,7 @@ def _aac(source: Source, job: Job) -> dict[str, Any]:
 
 
 def _variants(source: Source, job: Job) -> list[str]:
-    sound = ",a:{0}" if source.facts.audio or job.worn.clips_s else ""
+    sound = ",a:{0}" if source.facts.audio or job.worn.is_heard else ""
     names = [(number, picture.rung.name) for number, picture in enumerate(job.pictures)]
     return [f"v:{number}{sound.format(number)},name:{name}" for number, name in names]
 

@@ -90,11 +90,11 @@ def _split(stream: Any, count: int) -> list[Any]:
 
 
 def _whole(source: Source, sound: _Sound, head: Any | None, turn: int) -> Any | None:
-    has_clips = any((sound.opening, sound.closing, sound.spoken))
-    if head is None and not has_clips:
+    clips = [clip for clip in (sound.opening, sound.closing, sound.spoken) if clip]
+    if head is None and not any(clip.source.facts.audio for clip in clips):
         return None
     body = _gained(head, sound.gain) if head is not None else _silence(_length_s(source))
-    if not has_clips:
+    if not clips:
         return body
     # Each part as long as its picture, or the next one would begin early.
     body = _exactly(body, _length_s(source)) if sound.has_pictures else body

@@ -83,6 +83,12 @@ class Worn:
         return any((self.crop, self.logo, self.opening, self.closing, self.subtitles, self.label))
 
     @property
+    def is_heard(self) -> bool:
+        """Whether a clip brings sound of its own."""
+        clips = [clip for clip in (self.spoken, self.opening, self.closing) if clip]
+        return any(clip.source.facts.audio for clip in clips)
+
+    @property
     def clips_s(self) -> float:
         """How much longer the clips make the output."""
         clips = [clip for clip in (self.spoken, self.opening, self.closing) if clip]

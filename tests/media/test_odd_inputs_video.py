@@ -152,6 +152,19 @@ async def test_line_14_of_two_pictures_the_default_one_is_taken(make, make_rendi
     assert blue > 200 > red
 
 
+async def test_line_14_default_picture_without_packets_leaves_the_other(make, make_rendition, picture_at):
+    two = [
+        make(f"{color}.mp4", *LAVFI, f"color={color}:s=64x36:r=10:d=0.5", *H264) for color in ("red", "blue")
+    ]
+    inputs = ("-i", two[0], "-i", two[1], "-map", 0, "-map", 1, "-c", "copy")
+    # The filter throws all packets of the first one away.
+    chosen = ("-bsf:v:0", "noise=drop=1", "-disposition:v:0", "default", "-disposition:v:1", 0)
+    source = make("hollow.mkv", *inputs, *chosen)
+    picture = picture_at((await make_rendition(source, "app_mp4")).files[0].path, 1)
+    red, _, blue = picture.getpixel((30, 18))
+    assert blue > 200 > red
+
+
 async def test_line_16_wide_pixels_become_square(make, make_rendition, facts_of):
     source = make("anamorphic.mp4", *LAVFI, "testsrc2=s=72x57:r=10:d=0.4,setsar=64/45,pad=72:58", *H264)
     video = facts_of((await make_rendition(source, "app_mp4")).files[0].path).video
@@ -177,6 +190,32 @@ async def test_line_17_television_keeps_both_fields_upper_first(make, make_rendi
     # In the order of the fields the bar only moves on.
     walk = [edges(path, number, bottom=is_bottom) for number in (8, 9, 10) for is_bottom in (False, True)]
     assert walk == sorted(walk)
+
+
+async def test_line_17_fields_of_another_rate_are_woven_anew(make, make_rendition, facts_of):
+    # 59.94 fields a second become 50: each shows a moment of its own, and the bar only moves on.
+    moving = "color=black:s=640x360:r=60000/1001:d=0.7[a];color=white:s=40x200:r=60000/1001:d=0.7[b];"
+    woven = "[a][b]overlay=x='n*12':y=80,interlace=scan=tff:lowpass=off"
+    flags = ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-b:v", "9M", "-g", 1)
+    source = make("ntsc.ts", "-filter_complex", f"{moving}{woven}", *flags)
+    assert facts_of(source).video.is_interlaced
+    assert facts_of(source).video.frame_rate == Fraction(30000, 1001)
+    path = (await make_rendition(source, "tv_mxf")).files[0].path
+    video = facts_of(path).video
+    assert (video.frame_rate, video.is_interlaced, video.is_bottom_first) == (25, True, False)
+    walk = [edges(path, number, bottom=is_bottom) for number in (6, 7, 8, 9) for is_bottom in (False, True)]
+    assert walk == sorted(walk)
+    assert len(set(walk)) == len(walk)
+
+
+async def test_line_17_label_is_seen_on_fields_too(make, facts_of, tmp_path, picture_at):
+    grey = (*LAVFI, "color=0x606060:s=128x96:r=50:d=0.6,interlace", "-flags", "+ildct+ilme", "-b:v", "2M")
+    source = make("grey.ts", *grey, "-c:v", "mpeg2video")
+    dressing = Dressing(ai_text="AI生成")
+    rendered = await render(source, facts_of(source), PROFILES["tv_mxf"], tmp_path, None, dressing)
+    picture = picture_at(rendered.files[0].path, 3).convert("L")
+    assert picture.crop((0, 0, 700, 200)).getextrema()[1] > 200
+    assert facts_of(rendered.files[0].path).video.is_interlaced
 
 
 def edges(path: Path, number: int, *, bottom: bool = False) -> int:
