@@ -8,21 +8,20 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from platforms.net import guarded_client
 from storage.database import Database
 from storage.errors import StorageError
 from storage.keys import LEDGER, checkpoint_key
 from storage.log import sequence_waiting
-from storage.log_copies import CheckpointCopied, mark_copied, to_be_copied, write_copy
+from storage.log_copies import LOCKED_FOR, CheckpointCopied, mark_copied, to_be_copied, write_copy
 from storage.notes import Signer, load_signer
 from storage.object_writes import put_locked
 from storage.objects import Objects
 from storage.settings import Settings
 
 _LOG = logging.getLogger("sanshen.ledger")
-_LOCKED_FOR = timedelta(days=3650)
 _LOOK_AGAIN_S = 3.0
 _LONGEST_PAUSE_S = 300.0
 
@@ -101,7 +100,7 @@ class Ledger:
         return len(waiting)
 
     async def _to_bucket(self, copied: CheckpointCopied) -> None:
-        objects, until = Objects(self.settings), datetime.now(UTC) + _LOCKED_FOR
+        objects, until = Objects(self.settings), datetime.now(UTC) + LOCKED_FOR
         for name, data in copied.files().items():
             await put_locked(objects, (LEDGER, checkpoint_key(name)), data, until)
 

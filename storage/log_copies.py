@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from states.text import Text
 from storage.errors import StorageError
 
 _AT_ONCE = 20
+LOCKED_FOR = timedelta(days=3650)  # in a store that can lock
 _LINE = re.compile("[0-9a-f]{64}")
 
 
@@ -62,6 +64,20 @@ async def to_be_copied(session: AsyncSession, place: str) -> list[CheckpointCopi
     ]
 
 
+async def copy_of(session: AsyncSession, size: int) -> CheckpointCopied | None:
+    """The checkpoint of this size as every place has it; None where there is none."""
+    connection = await session.connection()
+    found = (await connection.execute(_ONE, {"size": size})).first()
+    if found is None:
+        return None
+    rows = await connection.execute(_ENTRIES, {"first": int(found[0]), "last": size})
+    return CheckpointCopied(size, int(found[0]), found[1], tuple(bytes(hash_) for (hash_,) in rows))
+
+
+_ONE = text("""
+    SELECT coalesce((SELECT max(size) FROM checkpoint AS earlier WHERE earlier.size < checkpoint.size), 0), note
+    FROM checkpoint WHERE size = :size
+""")
 _WAITING = text("""
     SELECT coalesce((SELECT max(size) FROM checkpoint AS earlier WHERE earlier.size < checkpoint.size), 0),
         size, note

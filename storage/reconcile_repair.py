@@ -13,6 +13,8 @@ from storage.database import Database
 from storage.effects import enqueue
 from storage.keys import ASSETS, LEDGER, PACKAGES, PUBLIC, RENDITIONS, TEMPORARY_PREFIXES
 from storage.listing import Source, bring_back, keeps_versions, look_at, older_copies, take_away
+from storage.log_copies import LOCKED_FOR, copy_of
+from storage.object_writes import put_locked
 from storage.objects import Objects
 from storage.reconcile import YOUNG, Expected, Finding, Owns
 from storage.stored import StoredObject
@@ -59,6 +61,7 @@ _ASSET_LOST = Text(
     "没有任何副本，无法修复。请向作者重新索取此文件。",
     "No copy is left; it cannot be repaired. Ask the author for the file.",
 )
+_COPIED = Text("已按数据库重新复制。", "Copied again from the database.")
 _NO_COPY = Text("没有可用的副本，无法修复。", "No copy is left; it cannot be repaired.")
 _UNPUBLISHED = Text("稿件已不再公开，未恢复。", "The story is no longer before readers; nothing was put.")
 
@@ -106,7 +109,19 @@ class Repair:
         if expected.bucket == RENDITIONS and expected.key.startswith("made/"):
             async with self.db.transaction() as session:
                 return await _make_again(session, expected.key.split("/")[2])
+        if expected.bucket == LEDGER and await self._copy_checkpoint(expected.key):
+            return _COPIED, True
         return (_ASSET_LOST if expected.bucket == ASSETS else _NO_COPY), False
+
+    async def _copy_checkpoint(self, key: str) -> bool:
+        """Both files of a copy follow from the database; one that is there with other bytes stays, and is told."""
+        name = key.rpartition("/")[2]
+        async with self.db.transaction() as session:
+            copied = await copy_of(session, int(name[:12]))
+        if copied is None or await look_at(self.objects, LEDGER, key) is not None:
+            return False
+        await put_locked(self.objects, (LEDGER, key), copied.files()[name], self.now + LOCKED_FOR)
+        return True
 
     async def _restore(self, expected: Expected) -> bool:
         if expected.sha256 is None or expected.size_bytes is None:

@@ -12,14 +12,17 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from deployments.cli import app
+from deployments.drill import DrillFailed, drill
+from deployments.restore import RestoreRefused, restore
 from deployments.stack.postgres import cluster_in
 from deployments.stack.secrets import load_secrets
 from deployments.stack.temporary_postgres import temporary_postgres
 from states.events import Effect
-from storage.backup import DATABASE, MANIFEST, BackupDamaged, open_backup
+from storage.backup import DATABASE, MANIFEST, BackupDamaged, Manifest, open_backup, seal
 from storage.effects import enqueue
 from storage.log_copies import to_be_copied, write_copy
 from storage.settings import Settings
@@ -96,7 +99,9 @@ async def test_destroyed_home_is_restored_elsewhere_and_its_ledger_and_proofs_ho
     assert (folder / "keys" / "ledger.key").read_text() == book.signer.encoded()
     assert stat.S_IMODE((folder / "keys" / "ledger.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    waiting = await book.scalar("SELECT count(*) FROM outbox WHERE effect = 'distribute' AND finished_at IS NULL")
+    waiting = await book.scalar(
+        "SELECT count(*) FROM outbox WHERE effect = 'distribute' AND finished_at IS NULL"
+    )
     shutil.rmtree(home)
     new = tmp_path / "n"
     monkeypatch.setenv("SANSHEN_HOME", str(new))
@@ -161,3 +166,40 @@ async def test_restore_into_a_database_that_is_not_empty_is_refused(
     done = run("restore", folder)
     assert done.exit_code != 0
     assert not (tmp_path / "n").exists()
+
+
+def _sealed(folder: Path, **about: object) -> Path:
+    """A backup by its form, of any schema."""
+    (folder / "keys").mkdir(parents=True)
+    for name in (DATABASE, "objects.jsonl.gz", "keys/ledger.key"):
+        (folder / name).write_bytes(b"-")
+    seal(folder, about)
+    return folder
+
+
+async def test_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    folder = _sealed(tmp_path / "backup", schema="9999", sanshen="9.0")
+    with pytest.raises(RestoreRefused, match=r"newer version 9\.0"):
+        await restore(Settings(home=tmp_path / "n"), folder, lambda _: None)
+    assert not (tmp_path / "n").exists()
+
+
+async def test_ledger_other_than_the_manifest_says_fails_the_drill(book: Any, run: Run, home: Path) -> None:
+    await book.published()
+    await book.sequence()
+    size = await book.scalar("SELECT max(size) FROM checkpoint")
+    events = await book.scalar("SELECT count(*) FROM event")
+    said: list[str] = []
+    about = {"log_size": size, "events": events}
+    await drill(Settings(), Manifest(about, {}), lambda words: said.append(words.en))
+    assert said[0].startswith(f"✓ Ledger: {size} entries")
+    with pytest.raises(DrillFailed):
+        await drill(Settings(), Manifest(about | {"log_size": size + 1}, {}), lambda _: None)
+    async with book.owner.transaction() as session:
+        connection = await session.connection()
+        await connection.execute(text("ALTER TABLE event DISABLE TRIGGER USER"))
+        await connection.execute(
+            text("UPDATE event SET facts = '{\"x\": 1}' WHERE id = (SELECT max(id) FROM event)")
+        )
+    with pytest.raises(DrillFailed, match="changed"):
+        await drill(Settings(), Manifest(about, {}), lambda _: None)

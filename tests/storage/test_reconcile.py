@@ -378,7 +378,7 @@ async def test_stranger_among_the_objects_is_told_and_left(store: Store) -> None
     assert await store.objects.exists(RENDITIONS, "somebody/else.txt")
 
 
-async def test_copy_of_a_checkpoint_that_the_database_does_not_know_is_told_and_never_removed(
+async def test_lost_copy_of_a_checkpoint_is_made_again_and_an_unknown_one_is_never_removed(
     store: Store, book: Any
 ) -> None:
     await book.published()
@@ -391,6 +391,11 @@ async def test_copy_of_a_checkpoint_that_the_database_does_not_know_is_told_and_
         for name, data in copied.files().items():
             await store.objects.put_bytes(LEDGER, f"checkpoints/{name}", data, "text/plain")
     assert (await store.look(reads_back=True)).is_clean
+    lost = f"checkpoints/{copies[-1].size:012d}.leaves"
+    await store.objects.erase(LEDGER, lost)
+    mended = await store.look(repairs=True)
+    assert [(each.key, each.is_mended) for each in mended.findings] == [(lost, True)]
+    assert await store.objects.read(LEDGER, lost) == copies[-1].files()[lost.removeprefix("checkpoints/")]
     unknown = "checkpoints/000000999999.note"
     await store.objects.put_bytes(LEDGER, unknown, b"a log that went on", "text/plain")
     report = await store.look(repairs=True)
