@@ -95,7 +95,7 @@ def _wanted(media: dict[str, Asset], chosen: list[Destination]) -> list[Wanted]:
             platform = PLATFORMS[destination.platform]
             more = platform.where_possible.get(kind.value, ()) if asset.probe.get("audio") else ()
             for profile in profiles_for(kind, (*platform.renditions.get(kind.value, ()), *more)):
-                key = key_of(asset.sha256, profile)
+                key = key_of(asset.sha256, PROFILES[profile.name])
                 found[key] = Wanted(key, asset.sha256, profile.name)
     return list(found.values())
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from flows import intake, making, render, rendering
+from flows import intake, render, rendering
 from media.errors import EncodeFailed, TimedOut
 from media.made import Outcome
 from platforms.records import story_from
@@ -28,18 +28,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks", "small_pr
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The profiles that were really made, in order, by intake and by render."""
     made: list[str] = []
-    real_one, real_plan = making.render, rendering.render_plan
+    real, real_plan = intake.make_renditions, rendering.render_plan
 
-    async def counting(source: Any, probe: Any, profile: Any, folder: Any) -> Any:
-        made.append(profile.name)
-        return await real_one(source, probe, profile, folder)
+    async def counting(source: Any, profiles: Any, folder: Any) -> Any:
+        made.extend(each.name for each in profiles)
+        return await real(source, profiles, folder)
 
     async def counting_plan(plan: Any, out_dir: Any, on_progress: Any = None) -> Any:
         made.extend(job.profile.name for run in plan.runs for job in run.jobs)
         async for outcome in real_plan(plan, out_dir, on_progress):
             yield outcome
 
-    monkeypatch.setattr(making, "render", counting)
+    monkeypatch.setattr(intake, "make_renditions", counting)
     monkeypatch.setattr(rendering, "render_plan", counting_plan)
     return made
 
