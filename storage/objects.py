@@ -257,8 +257,9 @@ class Objects:
                 yield each.object_name, each.version_id or "null"
 
     async def remove_prefix(self, bucket: str, prefix: str) -> None:
-        """Remove everything whose key begins with `prefix`."""
-        await self._run(lambda: self._remove_prefix(bucket, prefix))
+        """Remove everything whose key begins with `prefix`; of what is temporary no version is left."""
+        remove = self._erase if is_temporary(prefix) else self._remove_prefix
+        await self._run(lambda: remove(bucket, prefix))
 
     def _remove_prefix(self, bucket: str, prefix: str) -> None:
         found = self._client.list_objects(bucket, prefix, recursive=True)

@@ -177,6 +177,10 @@ async def test_removed_asset_keeps_its_version_and_a_temporary_one_does_not(any_
     assert await objects.versions(ASSETS, gone) == []
     await objects.erase(ASSETS, kept)
     assert await objects.versions(ASSETS, kept) == []
+    for number in range(3):
+        await objects.put_bytes(ASSETS, f"{gone}.tail/{number}", b"bytes", "text/plain")
+    await objects.remove_prefix(ASSETS, f"{gone}.tail/")
+    assert [await objects.versions(ASSETS, f"{gone}.tail/{number}") for number in range(3)] == [[], [], []]
 
 
 @pytest.mark.parametrize(
