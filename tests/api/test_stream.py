@@ -72,7 +72,7 @@ class Heard:
         return max(number for _, number, _ in self.events if number is not None)
 
     async def until(self, is_so: Callable[[], Any]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while not is_so():
                 self._news.clear()
                 await self._news.wait()
@@ -338,7 +338,7 @@ async def test_stream_that_its_reader_leaves_is_forgotten(api: Any, newsroom: An
     before = set(live._watchers)
     async with listen("duty"), listen("head"):
         assert len(set(live._watchers) - before) == 2
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while set(live._watchers) - before:
             await announce(newsroom.db)
             await asyncio.sleep(0.05)

@@ -34,14 +34,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks")]
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory, run_apart: Any) -> Callable[[int], Path]:
-    """clip(seconds): a small clip with sound; other seconds are another content."""
+def clip(tmp_path_factory: pytest.TempPathFactory, run_apart: Any) -> Callable[..., Path]:
+    """clip(number): a small clip with sound, of one second or more; another number is another content."""
     folder = tmp_path_factory.mktemp("clips")
 
-    def made(seconds: int) -> Path:
-        path = folder / f"街景-{seconds}.mp4"
+    def made(number: int, seconds: int = 1) -> Path:
+        path = folder / f"街景-{number}.mp4"
         if not path.exists():
-            run_apart(lambda: asyncio.run(make_clip(path, seconds, 160, 90)))
+            run_apart(lambda: asyncio.run(make_clip(path, seconds, 158 + 2 * number, 90)))
         return path
 
     return made
@@ -115,7 +115,7 @@ async def test_overlapping_wants_at_once_are_each_made_once(desk: Any, clip: Any
     app = await _with_clip(desk, clip(2))
     both = await _with_clip(desk, clip(2), destinations=("short", "app"))
     short = await _with_clip(desk, clip(2), destinations=("short",))
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         await asyncio.gather(_run(desk, both), _run(desk, app), _run(desk, short))
     assert len(encoded) == len(set(encoded))
     wanted = set(await _made(desk, both))
@@ -154,7 +154,7 @@ async def test_rendition_over_a_limit_fails_with_its_reason_and_the_others_are_m
 ) -> None:
     short = replace(PROFILES["app_mp4"], bounds=Bounds(duration_s=1))
     monkeypatch.setattr(render, "PROFILES", {**PROFILES, "app_mp4": short})
-    item = await _with_clip(desk, clip(4))
+    item = await _with_clip(desk, clip(4, seconds=2))
     await _run(desk, item)
     found = await _made(desk, item)
     assert {name for name, each in found.items() if each.state != "ready"} == {"app_mp4"}
@@ -255,13 +255,13 @@ async def test_encoder_of_what_is_no_longer_wanted_is_killed_and_leaves_nothing(
     desk: Any, clip: Any, frozen: Any, tmp_path: Path, temporary: None, ended: Any
 ) -> None:
     end, raised, has_failed = ended
-    item = await _with_clip(desk, clip(6 if raised else 7))
+    item = await _with_clip(desk, clip(6 if raised else 7, seconds=8))
     fence = await desk.take(Effect.RENDER, item)
     sha256 = await desk.newsroom.revision(item)
     running = asyncio.create_task(render.render.fn(item, sha256, fence.outbox_id, fence.attempt))
     ffmpeg = await frozen()
     await end(desk, item, fence)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         if raised:
             with pytest.raises(raised):
                 await running
@@ -283,13 +283,16 @@ async def test_returned_piece_stops_its_render_and_its_key_is_made_by_the_next(
     desk: Any, clip: Any, frozen: Any, encoded: list[str]
 ) -> None:
     """Another submission waits for the same rendition; it makes it when the first one lets go."""
-    first, second = await _with_clip(desk, clip(8)), await _with_clip(desk, clip(8), title="另一篇")
+    first, second = (
+        await _with_clip(desk, clip(8, seconds=8)),
+        await _with_clip(desk, clip(8), title="另一篇"),
+    )
     running = asyncio.create_task(_run(desk, first))
     await frozen()
     waiting = asyncio.create_task(_run(desk, second))
     await desk.newsroom.send(first, Event.CLAIM, "head")
     await desk.newsroom.send(first, Event.RETURN_FOR_REVISION, "head", reason="换一段")
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(300):
         await running
         await waiting
     assert (await desk.item(first)).state == State.RETURNED
