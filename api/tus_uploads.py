@@ -82,13 +82,23 @@ def _announced(ask: Asked, submission_id: UUID, *, is_partial: bool) -> Upload:
         door="tus",
         filename=safe_filename(name),
         media_type=_media_type(given.get("filetype") or given.get("type") or None),
-        caption=given.get("caption", "")[:_LONGEST_CAPTION],
+        caption=_caption(given.get("caption", "")),
         size_bytes=0,
         sha256=_sha256(given.get("sha256") or None),
         part_size_bytes=0,
         object_key="",
         tus_metadata=raw,
     )
+
+
+def _caption(given: str) -> str:
+    if len(given) > _LONGEST_CAPTION or "\0" in given:
+        raise invalid_field(
+            "Upload-Metadata.caption",
+            f"说明最多 {_LONGEST_CAPTION} 字，不能含空字符。",
+            f"A caption has at most {_LONGEST_CAPTION} characters, and no NUL.",
+        )
+    return given
 
 
 def _media_type(given: str | None) -> str | None:

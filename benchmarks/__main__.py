@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import decisions, ledger, media, queue, search, sign_off, story
+from benchmarks import decisions, ledger, media, queue, search, sign_off, story, uploads
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
     "decisions": decisions.measure,
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
     "search": search.measure,
     "sign_off": sign_off.measure,
     "story": story.measure,
+    "uploads": uploads.measure,
 }
 _RESULTS = Path(__file__).parent / "results"
 

@@ -17,7 +17,7 @@ def serving(app: str, port: int, env: dict[str, str]) -> Iterator[None]:
     more = ["--no-access-log", "--loop", "uvloop", "--http", "httptools"]
     server = subprocess.Popen([*command, *more], env={**os.environ, **env})
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)

@@ -1,7 +1,6 @@
 """A tus upload that is made of others: the parts of a file that were sent side by side."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import uuid4
 
 from sqlalchemy import update
@@ -16,7 +15,7 @@ from storage.keys import incoming_key
 from storage.objects import Objects
 from storage.quotas import check_quotas, lock_person
 from storage.tables import Upload
-from storage.uploads import LIFETIME, SMALLEST_PART_BYTES, Terms, check_editable, part_size, with_multipart
+from storage.uploads import SMALLEST_PART_BYTES, Terms, check_editable, part_size, with_multipart
 from storage.uploads_completing import joined_parts
 
 
@@ -58,7 +57,9 @@ async def _new_row(session: AsyncSession, announced: Upload, pieces: Sequence[Up
     announced.size_bytes = announced.offset_bytes = sum(piece.size_bytes for piece in pieces)
     announced.object_key = incoming_key(announced.id)
     announced.part_size_bytes = part_size(announced.size_bytes, SMALLEST_PART_BYTES)
-    announced.expires_at = datetime.now(UTC) + LIFETIME
+    announced.expires_at = min(
+        piece.expires_at for piece in pieces
+    )  # the store tidies up by the age of what it has
     fits = (
         col(Upload.id).in_([piece.id for piece in pieces]),
         col(Upload.submission_id) == announced.submission_id,
