@@ -38,6 +38,7 @@ TAGS = [
     {"name": "stream", "description": "实时动态 · what happens, as it happens"},
     {"name": "record", "description": "留痕：历史、版本、成品、分发 · what is on record"},
     {"name": "comments", "description": "批注与预设理由 · comments, and reasons kept ready"},
+    {"name": "retention", "description": "保存期限 · how long what is kept"},
     {"name": "uploads", "description": "素材分片上传 · files, in parts, straight to the object store"},
     {"name": "tus", "description": "素材上传的第二个入口（tus 1.0.0）· files by tus, for SDKs that speak it"},
     {"name": "deliveries", "description": "分发的确认、重试、取消 · confirm, retry, cancel"},
@@ -109,4 +110,18 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas |= dict(schema.get("$defs", {}))
     schemas["Problem"] = {name: value for name, value in schema.items() if name != "$defs"}
     document["components"]["examples"] = {slug: {"value": _example(slug)} for slug in KINDS}
+    document["components"]["responses"] = _shared_problems(document)
     return document
+
+
+def _shared_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """Each kind of problem answer once, by its slugs; the routes point to it. It halves the document."""
+    shared = {}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if problem := response.get("content", {}).get(PROBLEM_TYPE):
+                    name = "_".join(problem["examples"])
+                    shared[name] = response
+                    operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    return dict(sorted(shared.items()))

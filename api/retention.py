@@ -22,7 +22,9 @@ async def rules(asker: Asker, unit: Unit) -> RetentionRules:
 
 
 @router.get(
-    "/{name}", summary="一条保存期限 · One retention rule", responses=problems("role-missing", "not-found")
+    "/{name}",
+    summary="一条保存期限 · One retention rule",
+    responses=problems("role-missing", "not-found", "invalid-request"),
 )
 async def one_rule(name: RuleName, asker: Asker, unit: Unit, response: Response) -> RetentionRuleShown:
     """One rule; its ETag is for changing it."""
