@@ -37,7 +37,7 @@ from storage.tables import Person
 
 MIB = 2**20
 _FILE_BYTES, _ROUNDS, _AT_ONCE = 64 * MIB, 7, 4
-_STREAM_BYTES, _SIDE_BY_SIDE = 1000 * MIB, 8
+_STREAM_BYTES, _SIDE_BY_SIDE = 1000 * MIB, 6
 _BLOCK = os.urandom(MIB)
 
 

@@ -6,7 +6,7 @@ Who comes next asks the writer to stop and waits: after a cut, the old request m
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -53,11 +53,12 @@ async def sole_writer(
     """
     lease = Lease(upload_id, uuid4())
     await _take(db, lease)
-    renewal = asyncio.create_task(_keep(db, lease, on_stop))
+    ended = asyncio.Event()
+    renewal = asyncio.create_task(_keep(db, lease, on_stop, ended))
     try:
         yield lease
     finally:
-        renewal.cancel()
+        ended.set()  # not cancelled: that could cut a query of the pool's connection in two
         await asyncio.wait([renewal])
         await asyncio.shield(_give_back(db, lease))
 
@@ -82,10 +83,9 @@ async def _try(db: Database, lease: Lease) -> bool:
     return False
 
 
-async def _keep(db: Database, lease: Lease, on_stop: Callable[[], None]) -> None:
+async def _keep(db: Database, lease: Lease, on_stop: Callable[[], None], ended: asyncio.Event) -> None:
     renewed = lease.update().values(writer_until=func.now() + _LEASE).returning(col(Upload.is_stop_wanted))
-    while True:
-        await asyncio.sleep(_RENEW_EVERY_S)
+    while not await _is_over(ended):
         try:
             async with db.transaction() as session:
                 row = (await session.exec(renewed)).first()
@@ -97,6 +97,13 @@ async def _keep(db: Database, lease: Lease, on_stop: Callable[[], None]) -> None
             continue  # when it is away for longer, the next write to the row finds the lease lost
         if row is None or row[0]:
             on_stop()
+
+
+async def _is_over(ended: asyncio.Event) -> bool:
+    """After a second, or as soon as the work is done."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), _RENEW_EVERY_S)
+    return ended.is_set()
 
 
 async def _give_back(db: Database, lease: Lease) -> None:
