@@ -10,8 +10,8 @@ from storage.tables.log import CheckpointCopy, CheckpointRow, ItemHeadRow, LogLe
 from storage.tables.making import Making
 from storage.tables.people import Delegation, Person, SignIn
 from storage.tables.record import Approval, Disclosure, EventRow, JournalRow, Workflow
-from storage.tables.search import SearchEntry
 from storage.tables.retention import AssetRemoved, RetentionRule
+from storage.tables.search import SearchEntry
 from storage.tables.submissions import Asset, Revision, Submission
 from storage.tables.uploads import Upload
 from storage.tables.work import Delivery, Destination, IdempotentReply, OutboxRow, Rendition, RenditionUse
