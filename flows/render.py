@@ -15,12 +15,15 @@ from flows.catalogue import run_name
 from flows.context import Work, working
 from flows.rendering import Order, render_order
 from flows.rendition_table import rendition_rows
+from media.aigc import AiMark
+from media.dressing import NOTHING, Dressing
 from media.errors import RetryableMediaError
 from media.keys import rendition_key as key_of
 from media.profiles import PROFILES, profiles_for
 from media.sniff import Kind
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
+from states.content import Content
 from states.events import Event
 from states.item import State
 from states.submission import MOVES_FROM
@@ -34,7 +37,10 @@ from storage.tables import Asset, Destination, Rendition, Submission
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one revision needs: its media, its destinations, and a rendition for each pair that fits."""
+    """What one revision needs: its media, its destinations, and a rendition for each pair that fits.
+
+    All renditions wear the `dressing`, as far as their platform allows.
+    """
 
     submission_id: UUID
     revision_number: int
@@ -42,6 +48,7 @@ class Plan:
     media: dict[str, Asset]  # by sha256
     destinations: tuple[Destination, ...]
     wanted: tuple[Wanted, ...]
+    dressing: Dressing = NOTHING
 
 
 @flow(name="render", description="制作成品 · one rendition for every chosen platform")
@@ -73,10 +80,11 @@ async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str)
         known = await assets.assets_of(session, submission_id)
         media = {each.sha256: each for each in known if each.sha256 in listed and each.kind in list(Kind)}
         chosen = await list_destinations(session, loaded.content.destinations, open_only=True)
-        wanted = tuple(_wanted(media, chosen))
+        worn = dressing_of(loaded.content, submission_id, work.settings.site_name)
+        wanted = tuple(_wanted(media, chosen, worn))
         await renditions.want(session, submission_id, loaded.row.revision_sha256, wanted)
     row = loaded.row
-    return Plan(submission_id, row.revision_number, row.revision_sha256, media, tuple(chosen), wanted)
+    return Plan(submission_id, row.revision_number, row.revision_sha256, media, tuple(chosen), wanted, worn)
 
 
 async def _is_under_review(session: AsyncSession, submission_id: UUID, revision_sha256: str) -> bool:
@@ -87,7 +95,17 @@ async def _is_under_review(session: AsyncSession, submission_id: UUID, revision_
     return row.revision_sha256 == revision_sha256 and takes_media and not is_signed
 
 
-def _wanted(media: dict[str, Asset], chosen: list[Destination]) -> list[Wanted]:
+def dressing_of(content: Content, submission_id: UUID, site_name: str) -> Dressing:
+    """The labels of a piece that is declared AI-generated: one in the picture, and the `AIGC` mark with us as those
+    who pass it on. `assisted` is said with the text alone: it does not make a camera's film a generated one.
+    """
+    if content.ai_label != "generated":
+        return NOTHING
+    mark = AiMark(propagator=site_name, propagate_id=str(submission_id))
+    return Dressing(ai_text="AI生成", ai_mark=mark)
+
+
+def _wanted(media: dict[str, Asset], chosen: list[Destination], worn: Dressing) -> list[Wanted]:
     found: dict[str, Wanted] = {}
     for asset in media.values():
         kind = Kind(asset.kind or "")
@@ -95,7 +113,7 @@ def _wanted(media: dict[str, Asset], chosen: list[Destination]) -> list[Wanted]:
             platform = PLATFORMS[destination.platform]
             more = platform.where_possible.get(kind.value, ()) if asset.probe.get("audio") else ()
             for profile in profiles_for(kind, (*platform.renditions.get(kind.value, ()), *more)):
-                key = key_of(asset.sha256, PROFILES[profile.name])
+                key = key_of(asset.sha256, PROFILES[profile.name], worn)
                 found[key] = Wanted(key, asset.sha256, profile.name)
     return list(found.values())
 
@@ -107,9 +125,8 @@ async def _make_all(work: Work, plan: Plan) -> None:
         todo = tuple(each for each in plan.wanted if each.source_sha256 == sha256)
         if not todo:
             continue
-        order = Order(
-            plan.submission_id, asset, todo, {each.profile: PROFILES[each.profile] for each in todo}
-        )
+        profiles = {each.profile: PROFILES[each.profile] for each in todo}
+        order = Order(plan.submission_id, asset, todo, profiles, plan.dressing)
         name = run_name(f"{asset.filename} · {len(todo)} 个成品")
         try:
             await render_source.with_options(task_run_name=name)(work, order)

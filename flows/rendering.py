@@ -15,6 +15,7 @@ from uuid import UUID
 from flows.context import Work
 from flows.making import keep, keep_failure, make_once
 from flows.progress import Note, reporting
+from media.dressing import NOTHING, Dressing
 from media.errors import MediaError, RetryableMediaError
 from media.job import Source
 from media.made import Outcome
@@ -36,6 +37,7 @@ class Order:
     asset: Asset
     wanted: tuple[Wanted, ...]
     profiles: Mapping[str, Profile]
+    dressing: Dressing = NOTHING
 
 
 async def render_order(work: Work, order: Order) -> None:
@@ -50,7 +52,7 @@ async def render_order(work: Work, order: Order) -> None:
             reporting(work, order.submission_id, order.asset.sha256, names) as note,
         ):
             source = Source(path, Probe.from_json(order.asset.probe))
-            await _Making(work, source, order.profiles, ours).carry_out(note)
+            await _Making(work, source, order, ours).carry_out(note)
 
     await make_once(work, order.wanted, make)
 
@@ -67,12 +69,11 @@ async def fetched(work: Work, asset: Asset) -> AsyncIterator[Path]:
 class _Making:
     """One plan, from its making to the last outcome."""
 
-    def __init__(
-        self, work: Work, source: Source, profiles: Mapping[str, Profile], ours: Sequence[Wanted]
-    ) -> None:
+    def __init__(self, work: Work, source: Source, order: Order, ours: Sequence[Wanted]) -> None:
         self._work = work
         self._source = source
-        self._profiles = [profiles[each.profile] for each in ours]
+        self._dressing = order.dressing
+        self._profiles = [order.profiles[each.profile] for each in ours]
         self._waiting = {each.profile: each for each in ours}
         self._passing: list[MediaError] = []
 
@@ -90,7 +91,7 @@ class _Making:
         ready, out = folder / "ready", folder / "out"
         ready.mkdir()
         out.mkdir()
-        plan = await plan_for(self._source, self._profiles, ready)
+        plan = await plan_for(self._source, self._profiles, ready, self._dressing)
         _LOG.info("%s", plan)
         async for outcome in render_plan(plan, out, note):
             await self._keep(outcome)

@@ -102,13 +102,16 @@ async def users_of(session: AsyncSession, key: str) -> list[UUID]:
 async def of_sources(
     session: AsyncSession, sha256s: Iterable[str], profiles: Iterable[str]
 ) -> list[Rendition]:
-    """Ready renditions of these files in these profiles: previews, posters."""
+    """Ready renditions of these files in these profiles: previews, posters; the newest first.
+
+    Of one profile there are several where a piece wears labels; the oldest is what intake made of the bare file.
+    """
     statement = select(Rendition).where(
         col(Rendition.source_sha256).in_(list(sha256s)),
         col(Rendition.profile).in_(list(profiles)),
         col(Rendition.state) == "ready",
     )
-    return list(await session.exec(statement))
+    return list(await session.exec(statement.order_by(col(Rendition.ready_at).desc())))
 
 
 def manifest(renditions: Iterable[Rendition]) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ export class UploadQueue {
   /** An `Upload` for each file, in the order given; they begin by themselves. */
   add(submissionId, files) {
     const uploads = [...files].map((file) => new Upload(this, submissionId, file));
-    uploads.forEach((upload) => this.start(upload));
+    queueMicrotask(() => uploads.forEach((upload) => this.start(upload))); // whoever listens hears all of it
     return uploads;
   }
 

@@ -1,12 +1,16 @@
 """Renditions on real servers: planned for the destinations, made once, told to the item, or why not."""
 
+import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from PIL import Image, ImageChops
 
 from flows import intake, render, rendering
+from media.aigc import in_xmp
 from media.errors import EncodeFailed, TimedOut
 from media.made import Outcome
 from platforms.records import story_from
@@ -106,6 +110,22 @@ async def test_renditions_of_the_chosen_destinations_are_made_and_told(desk: Any
     async with desk.newsroom.db.transaction() as session:
         story = story_from(await story_record(session, item, row.revision_number))
     assert set(story.media[0].renditions) == {"app_still", "thumbnail"}
+
+
+async def test_piece_declared_generated_goes_out_labelled_and_others_do_not(desk: Any, still: Any) -> None:
+    file, made = still(12), {}
+    for label in ("none", "assisted", "generated"):
+        item = await _in_second_review(desk, file, ai_label=label, title=label)
+        await _run(desk, item)
+        made[label] = ((await _made(desk, item))["app_still"], item)
+    plain, assisted, labelled = (made[label][0] for label in made)
+    assert plain.key == assisted.key != labelled.key
+    files = [file["object_key"] for each in (plain, labelled) for file in each.files]
+    bare, marked = [Image.open(BytesIO(await Objects(desk.settings).read(RENDITIONS, key))) for key in files]
+    assert in_xmp(bare.info.get("xmp", b"")) is None
+    fields = json.loads(in_xmp(marked.info["xmp"]) or "{}")
+    assert (fields["Label"], fields["PropagateID"]) == ("1", str(made["generated"][1]))
+    assert ImageChops.difference(bare.convert("L"), marked.convert("L")).getbbox()
 
 
 async def test_plan_takes_what_each_destination_needs_of_each_kind(desk: Any, still: Any) -> None:
