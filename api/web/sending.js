@@ -2,6 +2,8 @@
 "use strict";
 
 const LONGEST_WAIT_S = 30;
+// A phone that changes its mast leaves connections behind that never say anything again.
+const STALLED_MS = 20_000;
 
 /** An answer that no repetition will change. `zh` and `en` are the server's words. */
 export class Refused extends Error {
@@ -57,19 +59,29 @@ async function once(address, { method, body, headers, signal, isMissingFine }) {
   throw new Refused(answer.status, problem);
 }
 
-/** PUT one part. Only XMLHttpRequest tells how much of a body has gone out. */
+/** PUT one part. Only XMLHttpRequest tells how much of a body has gone out. One that stands still is given up. */
 export function putPart(address, piece, signal, onProgress) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const abort = () => request.abort();
-    signal.addEventListener("abort", abort);
-    request.upload.onprogress = ({ loaded }) => onProgress(loaded);
+  const request = new XMLHttpRequest();
+  const abort = () => request.abort();
+  let timer = setTimeout(abort, STALLED_MS);
+  signal.addEventListener("abort", abort);
+  globalThis.addEventListener("offline", abort);
+  const sent = new Promise((resolve, reject) => {
+    request.upload.onprogress = ({ loaded }) => {
+      clearTimeout(timer);
+      timer = setTimeout(abort, STALLED_MS);
+      onProgress(loaded);
+    };
     request.onload = () => (request.status < 300 ? resolve() : reject(failure(request.status)));
     request.onerror = () => reject(new Passing("network"));
-    request.onabort = () => reject(signal.reason);
-    request.onloadend = () => signal.removeEventListener("abort", abort);
-    request.open("PUT", address);
-    request.send(piece);
+    request.onabort = () => reject(signal.aborted ? signal.reason : new Passing("no network, or it stands still"));
+  });
+  request.open("PUT", address);
+  request.send(piece);
+  return sent.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+    globalThis.removeEventListener("offline", abort);
   });
 }
 
