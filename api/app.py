@@ -99,11 +99,11 @@ def _lifespan(settings: Settings | None) -> Callable[[FastAPI], AbstractAsyncCon
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         chosen = settings or Settings()
         db = Database(chosen.require_database_url(), chosen.database_pool_size)
-        app.state.resources = Resources(chosen, db, Objects(chosen))
+        app.state.resources = resources = Resources(chosen, db, Objects(chosen))
         try:
             yield
         finally:
-            await app.state.resources.live.close()
+            await resources.live.close()
             await db.close()
 
     return lifespan

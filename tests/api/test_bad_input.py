@@ -396,8 +396,9 @@ async def test_refused_file_is_shown_to_its_author_with_the_reason(
 
         refusal = {"code": "media.unsupported", "zh": "这不是视频。", "en": "This is no video."}
         await assets.put_intake_refused(session, bad.id, refusal)
-        found = {"kind": "video", "media_type": "video/mp4", "probe": {}, "findings": []}
-        await assets.put_intake_passed(session, good.id, found)
+        found = assets.Examined("video", "video/mp4", probe={}, findings=[], by="test")
+        await assets.put_examined(session, good.id, found)
+        await assets.put_intake_passed(session, good.id)
     await newsroom.send(item, Event.INTAKE_REFUSED, SYSTEM, facts={})
     shown = (await api("GET", f"/v1/submissions/{item}", "writer")).json()
     assert shown["state"] == "returned"

@@ -103,7 +103,10 @@ async def test_run_starts_in_order_of_need_and_stops_everything(home: Path, scre
 async def test_run_with_a_part_that_fails_shows_its_log_and_stops_the_rest(
     home: Path, screen: Screen
 ) -> None:
-    broken = part("broken", "print('no such disk'); raise SystemExit(3)", after=("first",))
+    async def never() -> bool:  # or a Python that starts slowly would count as up before it ends
+        return False
+
+    broken = part("broken", "print('no such disk'); raise SystemExit(3)", after=("first",), ready=never)
     assert await supervise(home, screen, part("first"), broken, part("never", after=("broken",))).run() == 1
     assert "broken did not start: exited with status 3" in screen.text
     assert "no such disk" in screen.text

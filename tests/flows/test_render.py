@@ -113,7 +113,7 @@ async def test_renditions_of_the_chosen_destinations_are_made_and_told(desk: Any
 
 
 async def test_piece_declared_generated_goes_out_labelled_and_others_do_not(desk: Any, still: Any) -> None:
-    file, made = still(12), {}
+    file, made = still(47), {}
     for label in ("none", "assisted", "generated"):
         item = await _in_second_review(desk, file, ai_label=label, title=label)
         await _run(desk, item)

@@ -168,12 +168,14 @@ async def test_conforming_source_is_taken_over_without_its_metadata(conforming, 
 
 
 def packets(path: Path) -> list[tuple[int, float]]:
+    """Each stream's packets in their order; how picture and sound lie among each other is the container's."""
     with av.open(path) as container:
-        return [
+        found = [
             (packet.stream_index, round(float(packet.pts * packet.time_base), 4))
             for packet in container.demux()
             if packet.pts is not None
         ]
+    return sorted(found, key=lambda each: each[0])
 
 
 async def test_picture_is_taken_over_and_sound_made_louder_when_only_that_is_wrong(
