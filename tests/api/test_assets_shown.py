@@ -22,6 +22,8 @@ from storage.keys import RENDITIONS, asset_key
 from storage.renditions import Wanted, put_ready
 from storage.tables import Asset
 
+pytestmark = pytest.mark.slow
+
 CAPTURE = {"latitude_deg": 31.2304, "longitude_deg": 121.4737, "device": "小米 15", "owner": "王摄影"}
 FINDINGS = [
     {"code": "black", "at_s": 12.0, "until_s": 14.5, "zh": "黑场。", "en": "Black."},

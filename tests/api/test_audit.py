@@ -19,6 +19,8 @@ from states.roles import SYSTEM
 from storage import audit
 from storage.people import actor_by_id
 
+pytestmark = pytest.mark.slow
+
 NAME = '=HYPERLINK("http://evil.example.org","点这里")'
 
 

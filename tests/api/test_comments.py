@@ -11,6 +11,8 @@ from states.item import State
 from storage.comments import comment_by_id, is_as_recorded
 from storage.tables import JournalRow
 
+pytestmark = pytest.mark.slow
+
 BODY = "桥长👨‍👩‍👧八百米，昨日通车。"
 
 

@@ -13,6 +13,8 @@ from storage.deliveries import deliveries_of, move_delivery
 from storage.keys import RENDITIONS
 from storage.outbox import work_of
 
+pytestmark = pytest.mark.slow
+
 LINK = {"url": "https://video.example.org/works/7301"}
 _S = DeliveryState
 

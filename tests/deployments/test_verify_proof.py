@@ -26,6 +26,8 @@ from storage.erasure import erase_value
 from storage.notes import ItemHead, Signer, TreeHead, new_signer
 from storage.proofs import proof_of
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(verify_proof.__file__)
 SIGNER = Signer("sanshen/test", bytes(range(32)))
 KEY = str(SIGNER.verifier)

@@ -19,6 +19,8 @@ from storage.errors import Conflict, LeaseLost
 from storage.outbox import Fence
 from storage.tables import OutboxRow, Submission
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def fence(desk: Any, newsroom: Any) -> Fence:

@@ -33,6 +33,8 @@ from storage import outbox
 from storage.database import Database
 from storage.tables import OutboxRow
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Run:

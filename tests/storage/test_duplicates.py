@@ -17,6 +17,8 @@ from storage.erasure import erase_person
 from storage.keys import asset_key
 from storage.tables import Asset, AssetMatch, JournalRow
 
+pytestmark = pytest.mark.slow
+
 MOST_BITS = 12
 CAPTURE = {"position": [31.2, 121.5], "device": "小米 15", "owner": "张伟", "taken_at": None}
 

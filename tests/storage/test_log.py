@@ -24,6 +24,8 @@ from storage.log_copies import (
 )
 from storage.notes import ItemHead, NoteInvalid, TreeHead, new_signer
 
+pytestmark = pytest.mark.slow
+
 
 async def _rows(book: Any, statement: str, **values: Any) -> list[Any]:
     async with book.newsroom.db.transaction() as session:

@@ -17,6 +17,8 @@ from storage.people import person_by_token
 from storage.proofs import NoSuchCheckpoint, NotInLogYet, proof_of
 from storage.verify import replay, verify_ledger
 
+pytestmark = pytest.mark.slow
+
 
 async def _proof(book: Any, item: Any, *more: Any) -> dict[str, Any]:
     async with book.newsroom.db.transaction() as session:

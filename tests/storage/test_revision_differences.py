@@ -14,6 +14,8 @@ from storage.alignment import longest_rise, stretches
 from storage.differences import Run, asset_differences, content_difference, text_difference
 from storage.words import paragraphs, words
 
+pytestmark = pytest.mark.slow
+
 _NEWS = [
     "新桥",
     "通车",

@@ -32,6 +32,8 @@ from storage.uploads import (
 )
 from storage.uploads_completing import complete_upload
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 TERMS = Terms(Quotas(most_open=1000, most_open_bytes=10**12, most_day_bytes=10**13, most_a_minute=10_000))
 

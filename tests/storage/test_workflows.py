@@ -22,6 +22,8 @@ from storage.tables import JournalRow, Submission
 from storage.tables import Workflow as WorkflowRow
 from storage.workflows import current_rows, publish_workflow, workflow_by_id, workflow_for
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, FINAL = STANDARD.stages
 LEGAL = Stage("legal", State.EXTRA_REVIEW, Text("法务审读", "legal reading"), Role.DESK_HEAD, "final_review")
 WITH_LEGAL = Workflow((FIRST, replace(SECOND, next="legal"), LEGAL, FINAL), "first_review")
