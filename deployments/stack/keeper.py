@@ -21,6 +21,8 @@ SILENT_AFTER_S = 90.0  # long: two cores under ffmpeg answer late, and a restart
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 1.0, 30.0, 60.0
 ALIVE_AFTER_S = 1.5  # a part without a question to ask counts as up when it has lived so long
 LOG_MAX_BYTES = 20_000_000
+# Of each part. A part that crashes all night must not fill the disk: then nobody could work at all.
+LOGS_ASIDE_MAX_BYTES = 1_000_000_000
 
 
 class Keeper:
@@ -80,6 +82,7 @@ class Keeper:
         """Put the log of the last run aside, where a retention rule finds it when its time is over."""
         if self.log.exists():
             self.log.replace(_aside(self.log))
+            _drop_oldest(self.log)
 
     async def _restart(self) -> None:
         began = time.monotonic()
@@ -133,11 +136,23 @@ class Keeper:
         if self.log.stat().st_size > LOG_MAX_BYTES:
             shutil.copyfile(self.log, _aside(self.log))
             os.truncate(self.log, 0)
+            _drop_oldest(self.log)
 
 
 def _aside(log: Path) -> Path:
     """The name of a log that is put aside: `api.log.20261122T063000.000000Z`, when it was last written to."""
     return log.with_name(f"{log.name}.{datetime.fromtimestamp(log.stat().st_mtime, UTC):%Y%m%dT%H%M%S.%fZ}")
+
+
+def _drop_oldest(log: Path) -> None:
+    """The oldest logs put aside go while all of them together are over the limit."""
+    aside = sorted(log.parent.glob(f"{log.name}.*"))
+    sizes = {path: path.stat().st_size for path in aside}
+    for path in aside:
+        if sum(sizes.values()) <= LOGS_ASIDE_MAX_BYTES:
+            return
+        path.unlink()
+        del sizes[path]
 
 
 def tail(log: Path, lines: int = 12) -> str:

@@ -267,3 +267,19 @@ def _is_running(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_oldest_logs_go_before_they_fill_the_disk(
+    home: Path, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "LOGS_ASIDE_MAX_BYTES", 25)
+    logs = home / "logs"
+    for day in (19, 20, 21):
+        (logs / f"api.log.202001{day}T000000.000000Z").write_text("ten bytes.")
+    (logs / "db.log.20200101T000000.000000Z").write_text("of another part, and long enough")
+    (logs / "api.log").write_text("newest ten")
+    await supervise(home, screen, part("api")).run(lambda: asyncio.sleep(0), exit_after=True)
+    left = [path.read_text() for path in sorted(logs.glob("api.log.*"))]
+    assert left == ["ten bytes.", "newest ten"]
+    assert not (logs / "api.log.20200120T000000.000000Z").exists()
+    assert len(list(logs.glob("db.log.*"))) == 1
