@@ -34,6 +34,9 @@ _CHROMIUM_FLAGS = [
 ]
 
 
+_LONGEST_CALL_S = 180  # a script may wait for an upload of ours; none takes so long
+
+
 @pytest.fixture(scope="session")
 def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """`make run` on a fresh home: everything is up and the demo story is with its readers."""
@@ -122,10 +125,11 @@ class Page:
         """One command; its result."""
         self._number += 1
         await self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        while True:
-            answer = json.loads(await self._socket.recv())
-            if answer.get("id") == self._number:
-                return dict(answer["result"])
+        async with asyncio.timeout(_LONGEST_CALL_S):
+            while True:
+                answer = json.loads(await self._socket.recv())
+                if answer.get("id") == self._number:
+                    return dict(answer["result"])
 
     async def look(self, script: str) -> Any:
         """The value of an expression in the page, promises awaited."""
