@@ -68,7 +68,9 @@ async def test_part_that_was_sent_twice_keeps_its_bytes(objects: Objects, first:
     await objects.complete_multipart(ASSETS, key, upload, parts)
     # SeaweedFS still reads what it has freed until it is swept away; a copy inside the store does not.
     await objects.copy((ASSETS, key), (ASSETS, f"{key}-copy"), "text/plain")
-    assert (await objects.hash_object(ASSETS, f"{key}-copy")).sha256 == hashlib.sha256(PART + b"end").hexdigest()
+    assert (await objects.hash_object(ASSETS, f"{key}-copy")).sha256 == hashlib.sha256(
+        PART + b"end"
+    ).hexdigest()
 
 
 async def test_dropped_upload_is_gone_and_can_be_dropped_again(objects: Objects) -> None:
