@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from flows.catalogue import run_name
 from flows.context import NotYet, Work, backoff_s, working
 from flows.tools import FlowTools
-from platforms.frame import Confirmed, HandedOff, Outcome, Refused, TryLater, Unknown
+from platforms.frame import Accepted, Confirmed, HandedOff, Outcome, Refused, TryLater, Unknown
 from platforms.net import guarded_client
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
@@ -39,6 +39,11 @@ _BROKE_OFF = Text(
     "上次发送中断，无法确定平台是否已收到。请到平台核实后确认或重发。",
     "The last attempt broke off in the middle; whether the platform has it is not known. "
     "Look there, then confirm or send again.",
+)
+
+_TAKEN_IN = Text(
+    "平台已受理，是否发布成功还不知道。请到平台核实后确认。",
+    "The platform has taken it in; whether it is out is not known. Look there, then confirm.",
 )
 
 
@@ -189,6 +194,8 @@ def _stored(outcome: Outcome) -> tuple[DeliveryState, dict[str, object]]:
             return DeliveryState.HANDED_OFF, {"external_url": url, "files": dict(files), "message": None}
         case Refused(text):
             return DeliveryState.REFUSED, {"message": text.to_json()}
+        case Accepted(external_id):
+            return DeliveryState.UNKNOWN, {"external_id": external_id, "message": _TAKEN_IN.to_json()}
         case TryLater(text):
             return DeliveryState.PENDING, {"message": text.to_json()}
         case Unknown(text):

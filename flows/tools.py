@@ -55,6 +55,10 @@ class FlowTools:
         """The bytes of a small private object."""
         return await self.work.objects.read(RENDITIONS, key)
 
+    async def read_part(self, key: str, first: int, size_bytes: int) -> bytes:
+        """Some bytes of a private object."""
+        return await self.work.objects.read(RENDITIONS, key, first, size_bytes)
+
     async def put_private(self, key: str, data: bytes, media_type: str) -> None:
         """Write a small private object."""
         await self.work.objects.put_bytes(RENDITIONS, key, data, media_type)

@@ -64,6 +64,14 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """Taken in under this id, and not out yet: `status` is asked for the end, no sooner than after so long."""
+
+    external_id: str
+    ask_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOff:
     """A package waits for a person, who confirms with the link; `files` maps names to private keys."""
 
@@ -93,7 +101,15 @@ class Unknown:
     text: Text
 
 
-Outcome = Confirmed | HandedOff | Refused | TryLater | Unknown
+Outcome = Confirmed | Accepted | HandedOff | Refused | TryLater | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An earlier call: whose delivery it was, and what the platform called the result, where it said so."""
+
+    delivery_id: str
+    external_id: str | None
 
 
 class Tools(Protocol):
@@ -125,6 +141,9 @@ class Tools(Protocol):
     async def read_object(self, key: str) -> bytes:
         """The bytes of a small private object."""
 
+    async def read_part(self, key: str, first: int, size_bytes: int) -> bytes:
+        """So many bytes of a private object, from byte `first` on; fewer at its end."""
+
     async def put_private(self, key: str, data: bytes, media_type: str) -> None:
         """Write a small private object."""
 
@@ -142,6 +161,7 @@ class Platform(ABC):
         {}
     )  # taken where it can be made
     is_idempotent: ClassVar[bool]  # may the same publish or retract be sent twice without harm
+    can_look_up: ClassVar[bool] = False  # can `status` find out what became of a call that broke off
     limits: ClassVar[tuple[Limit, ...]] = ()
 
     @abstractmethod
@@ -160,6 +180,27 @@ class Platform(ABC):
     ) -> Outcome:
         """Take back the story that the delivery handed over."""
 
+    async def status(
+        self,
+        story: Story,  # noqa: ARG002 - for those that can
+        destination: DestinationConfig,  # noqa: ARG002
+        sent: Sent,  # noqa: ARG002
+        tools: Tools,  # noqa: ARG002
+    ) -> Outcome:
+        """What became of an earlier publish. Accepted: not out yet. TryLater: the platform certainly has nothing
+        of it, so it may be sent again. Unknown where the platform cannot be asked, as by default.
+        """
+        return Unknown(_CANNOT_BE_ASKED)
+
+    async def correct(
+        self, story: Story, destination: DestinationConfig, delivery_id: str, before: Sent, tools: Tools
+    ) -> Outcome:
+        """Put a newer revision in the place of what `before` handed over. By default it is published under its own
+        delivery, which is right where the platform knows the story by its id.
+        """
+        del before
+        return await self.publish(story, destination, delivery_id, tools)
+
 
 def missing_renditions(platform: Platform, story: Story) -> tuple[tuple[str, str], ...]:
     """The (asset hash, profile) pairs that the platform needs and that are not made yet."""
@@ -169,6 +210,12 @@ def missing_renditions(platform: Platform, story: Story) -> tuple[tuple[str, str
         for profile in platform.renditions.get(media.kind, ())
         if profile not in media.renditions or not media.renditions[profile].files
     )
+
+
+_CANNOT_BE_ASKED = Text(
+    zh="该平台无法查询发送结果。请到平台核实，然后在此确认或重发。",
+    en="This platform cannot be asked what became of it. Look there, then confirm here or send again.",
+)
 
 
 def refuse_missing(missing: tuple[tuple[str, str], ...]) -> Refused:

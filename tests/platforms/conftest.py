@@ -55,6 +55,9 @@ class FakeTools:
     async def read_object(self, key: str) -> bytes:
         return self.private[key]
 
+    async def read_part(self, key: str, first: int, size_bytes: int) -> bytes:
+        return self.private[key][first : first + size_bytes]
+
     async def put_private(self, key: str, data: bytes, media_type: str) -> None:
         self.calls.append(key)
         self.private[key] = data
