@@ -4,16 +4,14 @@ import asyncio
 import hashlib
 import hmac
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
+from platforms.calling import retry_after_s
 from platforms.frame import (
     Confirmed,
     DestinationConfig,
@@ -34,7 +32,6 @@ from states.text import Text
 REPLAY_WINDOW_S = 300
 KEPT_RESPONSE_BYTES = 2048
 SHOWN_CHARACTERS = 500  # well short of what is kept: a key cut at the end of it is not shown
-LONGEST_WAIT_S = 86_400.0  # a receiver may ask for a pause, not park a delivery for ever
 _TIMEOUT = httpx.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
 
 
@@ -187,7 +184,7 @@ def _outcome(status: int, headers: httpx.Headers, excerpt: str) -> Outcome:
         text = Text(
             zh=f"对方暂不接收，稍后自动再送。{said}", en=f"The receiver cannot take it now. Retrying. {said}"
         )
-        return TryLater(text, _retry_after_s(headers.get("Retry-After")))
+        return TryLater(text, retry_after_s(headers.get("Retry-After")))
     if status < 400:
         text = Text(
             zh=f"对方要求转到别的地址，不予跟随。请把渠道地址改为最终地址。{said}",
@@ -199,21 +196,6 @@ def _outcome(status: int, headers: httpx.Headers, excerpt: str) -> Outcome:
         en=f"The receiver refused it. Check address, secret and content with them, then retry. {said}",
     )
     return Refused(text)
-
-
-def _retry_after_s(value: str | None) -> float | None:
-    """RFC 9110, section 10.2.3: seconds or a date; None where it is absent or unreadable."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_WAIT_S) if math.isfinite(seconds) else None
 
 
 _NOT_SET_UP = Text(
