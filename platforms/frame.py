@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import ClassVar, Literal, Protocol
 
@@ -106,10 +106,13 @@ Outcome = Confirmed | Accepted | HandedOff | Refused | TryLater | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An earlier call: whose delivery it was, and what the platform called the result, where it said so."""
+    """An earlier call: whose delivery it was, what the platform called the result, where it said so, and when the
+    call began: a post from before then is not ours, and one that is missing long after never came to be.
+    """
 
     delivery_id: str
     external_id: str | None
+    began_at: datetime | None = None
 
 
 class Tools(Protocol):
