@@ -15,7 +15,7 @@ from api.problems import ApiProblem, InvalidFields
 from states.delivery import DeliveryMoveRefused
 from states.refusals import GuardRefused, IllegalMove, MoveRefused, RoleMissing
 from states.text import Language, Text
-from storage.database import is_unavailable
+from storage.database import is_disk_full, is_unavailable
 from storage.errors import (
     AlreadyExists,
     Conflict,
@@ -24,6 +24,7 @@ from storage.errors import (
     QuotaExceeded,
     StaleVersion,
     StorageError,
+    StoreFull,
     StoreUnavailable,
     UploadBusy,
     UploadRefused,
@@ -77,6 +78,7 @@ def _storage(error: StorageError) -> ApiProblem:
         found = [{"code": each.code, "stage": each.stage, **each.text.to_json()} for each in error.faults]
         return ApiProblem("workflow-invalid", error.text, {"faults": found})
     passing: tuple[tuple[type[StorageError], str], ...] = (
+        (StoreFull, "store-full"),
         (StoreUnavailable, "store-unavailable"),
         (UploadBusy, "upload-locked"),
         (NotInLogYet, "not-in-log-yet"),
@@ -131,7 +133,16 @@ def _http(error: HTTPException) -> ApiProblem:
     )
 
 
+_NO_ROOM = Text(
+    "服务器磁盘已满，本次操作未保存。请稍后重试；管理员请清理磁盘或扩容，之后自动恢复，无需重启。",
+    "The server's disk is full and nothing was saved. Try again later; operators: free or add disk space, it then "
+    "recovers by itself, without a restart.",
+)
+
+
 def _unforeseen(error: Exception) -> ApiProblem:
+    if is_disk_full(error):
+        return ApiProblem("store-full", _NO_ROOM, Retry_After=_RETRY_AFTER_S)
     if is_unavailable(error):
         text = Text("数据库暂时不可用，请稍后重试。", "The database is not available now; try again later.")
         return ApiProblem("database-unavailable", text, Retry_After=_RETRY_AFTER_S)

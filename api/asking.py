@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.feed_cache import FeedCache
 from api.live import Live
+from api.one_question import OneQuestion
 from api.problems import ApiProblem
 from api.throttle import Throttle
 from api.tus_body import Gate
@@ -36,6 +37,7 @@ class Resources:
     feeds: FeedCache = field(default_factory=FeedCache)
     arriving: Gate = field(default_factory=Gate)
     live: Live = field(default_factory=Live)
+    store_asking: OneQuestion = field(default_factory=OneQuestion)
 
 
 async def _resources(request: Request) -> Resources:

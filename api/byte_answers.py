@@ -1,6 +1,5 @@
 """An object of the store as an answer to a reader: whole, in part, or not again (RFC 9110 sections 13 and 14)."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -40,13 +39,13 @@ async def object_answer(
     opened = AsyncExitStack()
     part = f"bytes={first}-{last}" if wanted else None
     answer = await opened.enter_async_context(objects.opened(*where, part))
-    return StreamingResponse(_pieces(answer, opened), status, headers)
+    return StreamingResponse(_pieces(objects, answer, opened), status, headers)
 
 
-async def _pieces(answer: Answer, opened: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _pieces(objects: Objects, answer: Answer, opened: AsyncExitStack) -> AsyncIterator[bytes]:
     async with opened:
         pieces = iter(answer.chunks)
-        while piece := await asyncio.to_thread(next, pieces, _NO_MORE):
+        while piece := await objects.calls.run(lambda: next(pieces, _NO_MORE)):
             yield piece
 
 

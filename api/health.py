@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.asking import Held, Resources
 from api.openapi import problems
 from api.schemas.health import Alive, PartHealth, Readiness
-from storage.errors import StorageError
+from storage.errors import StorageError, StoreFull
 from storage.keys import PUBLIC
 
 router = APIRouter(tags=["health"])
@@ -33,10 +33,14 @@ async def alive() -> Alive:
     },
 )
 async def ready(held: Held, response: Response) -> Readiness:
-    """Whether PostgreSQL and the object store answer within three seconds, each with its state."""
+    """Whether PostgreSQL and the object store answer within three seconds, each with its state.
+
+    A full store (`is_full`) answers: what is there can be read and reviewed, so that this is still ready.
+    """
     postgresql, store = await asyncio.gather(_try(_ask_database(held)), _try(_ask_store(held)))
     is_ready = postgresql.is_ok and store.is_ok
     response.status_code = 200 if is_ready else 503
+    store = store.model_copy(update={"is_full": _is_full(held)})
     parts = {"postgresql": postgresql, "object_store": store}
     return Readiness(status="ready" if is_ready else "not_ready", parts=parts)
 
@@ -56,4 +60,18 @@ async def _ask_database(held: Resources) -> None:
 
 
 async def _ask_store(held: Resources) -> None:
-    await held.objects.exists(PUBLIC, "readyz")
+    async def ask() -> None:
+        await held.objects.exists(PUBLIC, "readyz")
+
+    await held.store_asking(ask)
+
+
+def _is_full(held: Resources) -> bool:
+    """Known of a store on this machine alone; any other says so when it is given something to keep."""
+    try:
+        held.objects.check_room()
+    except StoreFull:
+        return True
+    except OSError:
+        return False
+    return False

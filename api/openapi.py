@@ -12,7 +12,7 @@ from api.schemas.problem import Problem
 
 API = "/api/v1"
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
-_ALWAYS = ("internal-error", "database-unavailable")
+_ALWAYS = ("internal-error", "database-unavailable", "store-full")
 _SIGNED_IN = ("unauthenticated",)
 # What a move of the table can meet.
 OF_A_MOVE = (

@@ -59,6 +59,7 @@ _ALL = (
     Kind("server-busy", 503, Text("服务器繁忙", "The server is busy")),
     Kind("database-unavailable", 503, Text("数据库暂时不可用", "The database is not available")),
     Kind("store-unavailable", 503, Text("素材存储暂时不可用", "The object store is not available")),
+    Kind("store-full", 507, Text("存储空间已满", "No space is left")),
 )
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.slug: kind for kind in _ALL})
 

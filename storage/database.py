@@ -15,9 +15,10 @@ def engine_url(database_url: str) -> str:
     return make_url(database_url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
-# PostgreSQL manual, appendix A: lost connections, a server that starts or stops, no connection left,
+# PostgreSQL manual, appendix A: lost connections, a server that starts or stops, no connection left, a full disk,
 # and transactions that were given up for the sake of others.
-_PASSING = ("08", "57P", "53300", "40001", "40P01")
+_DISK_FULL = "53100"
+_PASSING = ("08", "57P", "53300", "40001", "40P01", _DISK_FULL)
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -26,8 +27,16 @@ def is_unavailable(error: BaseException) -> bool:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    sqlstate = getattr(getattr(error, "orig", error), "sqlstate", None)
-    return isinstance(sqlstate, str) and sqlstate.startswith(_PASSING)
+    return _sqlstate(error).startswith(_PASSING)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the database could not write as its disk is full. It reads on, and writes again once there is room."""
+    return _sqlstate(error) == _DISK_FULL
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
 
 
 class Database:

@@ -1,6 +1,7 @@
 """What storage refuses. Each error carries the words for the person who meets it."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from states.text import Text
 from states.workflow_faults import Fault
@@ -80,17 +81,35 @@ class QuotaExceeded(StorageError):
 
 
 class StoreUnavailable(StorageError):
-    """The object store does not answer or has no space; try again later."""
+    """The object store refuses, or gives back other bytes than it was given."""
+
+    words: ClassVar[Text] = Text(
+        "素材存储暂时不可用，请稍后重试；已传完的部分不会丢失。",
+        "The object store is not available now; try again later. What has arrived is not lost.",
+    )
 
     def __init__(self, why: str, code: str = "") -> None:
-        super().__init__(
-            Text(
-                "素材存储暂时不可用，请稍后重试；已传完的部分不会丢失。",
-                "The object store is not available now; try again later. What has arrived is not lost.",
-            )
-        )
+        super().__init__(self.words)
         self.why = why
         self.code = code  # the store's own, such as `PreconditionFailed`
+
+    def __str__(self) -> str:
+        return f"{self.text.en} [{self.why}]"
+
+
+class StoreAway(StoreUnavailable):
+    """The object store does not answer, or failed; whoever waits finds it back without doing anything."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no space left in the object store; it takes bytes again by itself once there is."""
+
+    words = Text(
+        "存储空间已满，暂时不能接收文件；已传完的部分不会丢失，审稿不受影响。请稍后继续上传；"
+        "管理员请清理磁盘或扩容，之后自动恢复，无需重启。",
+        "The store has no space left and takes no files now. Nothing that has arrived is lost, and reviews go on. Go "
+        "on with the upload later; operators: free or add disk space, it then recovers by itself, without a restart.",
+    )
 
 
 class StoredDiffers(StorageError):

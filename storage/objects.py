@@ -18,10 +18,13 @@ from minio.deleteobjects import DeleteObject
 from minio.error import MinioException, S3Error
 
 from storage import object_copies
-from storage.errors import NotFound, StoreUnavailable
+from storage.errors import NotFound, StoreFull, StoreUnavailable
 from storage.keys import is_temporary
 from storage.presigned import Account, presigned_put
+from storage.room import lacks_room
 from storage.settings import Settings
+from storage.store_calls import Calls, pool
+from storage.store_failures import from_answer, from_silence
 from storage.stored import Answer, Begun, StoredObject, StoredPart
 
 T = TypeVar("T")
@@ -48,18 +51,26 @@ class Objects:
             secret_key=secret_key,
             secure=address.scheme == "https",
             region=settings.s3_region,  # given, so that presigning asks nobody
-            http_client=_pool(),
+            http_client=pool(),
         )
+        self.calls = Calls()
+        self._folder = settings.s3_folder
 
     async def _run(self, call: Callable[[], T], what: str = "object") -> T:
         try:
-            return await asyncio.to_thread(call)
+            return await self.calls.run(call)
         except S3Error as error:
             if error.code in _MISSING:
                 raise NotFound("object", what) from error
-            raise StoreUnavailable(f"{error.code}: {error.message}", error.code or "") from error
+            said = (error.response.status, error.code or "", error.message or "")
+            raise from_answer(*said, self._folder) from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise StoreUnavailable(type(error).__name__) from error
+            raise from_silence(error, self._folder) from error
+
+    def check_room(self, size_bytes: int = 0) -> None:
+        """Nothing, or StoreFull: so many bytes more do not fit where the store lies on this machine's disk."""
+        if self._folder is not None and lacks_room(self._folder, size_bytes):
+            raise StoreFull(f"no room for {size_bytes} bytes in {self._folder}")
 
     async def request(
         self,
@@ -275,14 +286,6 @@ class Objects:
         return self._client.get_presigned_url(
             "GET", bucket, key, URL_LIFETIME, response_headers={"response-content-disposition": shown}
         )
-
-
-def _pool() -> urllib3.PoolManager:
-    return urllib3.PoolManager(
-        maxsize=32,
-        timeout=urllib3.Timeout(connect=3, read=60),
-        retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-    )
 
 
 def _release(response: Any) -> None:

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     )
     s3_access_key: str | None = Field(None, description="Access key of the S3 account.")
     s3_secret_key: SecretStr | None = Field(None, description="Secret key of the S3 account.")
+    s3_folder: Path | None = Field(
+        None,
+        description="Folder of the S3 data where they lie on this machine, so that a full disk is known as such; "
+        "`sanshen up` sets it for the embedded one.",
+    )
     s3_region: str = Field("us-east-1", description="Region that requests are signed for.")
     prefect_api_url: str | None = Field(
         None,

@@ -69,8 +69,10 @@ async def open_upload(
     """Begin an upload for a submission that the actor may edit now; True: a repeat, and this is the earlier one.
 
     `announced` holds submission, person, name, type, size and hash. Raises what `advance` raises for an edit,
-    QuotaExceeded, KeyReused, and StoreUnavailable; a repeat then goes on where this call ended.
+    QuotaExceeded, KeyReused, and StoreUnavailable; a repeat then goes on where this call ended. StoreFull where the
+    file will not fit, before anything is noted.
     """
+    objects.check_room(announced.size_bytes)
     async with db.transaction() as session:
         found = await _earlier(session, announced, terms)
         upload = found or await _new_row(session, actor, announced, terms)

@@ -10,11 +10,12 @@ class Alive(Shown):
 
 
 class PartHealth(Shown):
-    """One server: whether it answered, and how long that took."""
+    """One server: whether it answered, how long that took, and whether it can keep nothing more for lack of space."""
 
     is_ok: bool
     duration_s: float
     error: str | None = None
+    is_full: bool = False
 
 
 class Readiness(Shown):

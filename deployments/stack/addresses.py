@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from deployments.stack import s3
 from deployments.stack.home import write_private
 from deployments.stack.postgres import APP_LOGIN, Cluster, cluster_in
 from deployments.stack.secrets import SECRETS_FILE, Secrets, load_secrets
 from storage.settings import STACK_FILE, Settings
+
+_OF_S3 = ("SANSHEN_S3_ENDPOINT", "SANSHEN_S3_ACCESS_KEY", "SANSHEN_S3_SECRET_KEY", "SANSHEN_S3_FOLDER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ def embedded_parts(settings: Settings) -> Embedded:
 def with_addresses(settings: Settings, embedded: Embedded, keys: Secrets, cluster: Cluster) -> Settings:
     """The settings with the addresses and keys of the embedded servers filled in."""
     update: dict[str, object] = {}
+    data = s3.data_folder(settings.home / "s3")
     if embedded.postgres:
         update["database_url"] = cluster.url(APP_LOGIN, keys.sanshen_app_password, "sanshen")
         update["database_owner_url"] = cluster.url("sanshen", keys.sanshen_password, "sanshen")
@@ -44,6 +48,9 @@ def with_addresses(settings: Settings, embedded: Embedded, keys: Secrets, cluste
         update["s3_endpoint"] = f"http://127.0.0.1:{settings.s3_port}"
         update["s3_access_key"] = keys.s3_access_key
         update["s3_secret_key"] = SecretStr(keys.s3_secret_key)
+        update["s3_folder"] = data
+    elif settings.s3_folder == data:  # known from an earlier start, when the store was our own
+        update["s3_folder"] = None
     if embedded.prefect:
         update["prefect_api_url"] = f"http://127.0.0.1:{settings.prefect_port}/api"
     return settings.model_copy(update=update)
@@ -69,7 +76,7 @@ def write_stack_file(settings: Settings, embedded: Embedded) -> None:
     known = as_environment(settings)
     names = [
         *(["SANSHEN_DATABASE_URL"] if embedded.postgres else []),
-        *(["SANSHEN_S3_ENDPOINT", "SANSHEN_S3_ACCESS_KEY", "SANSHEN_S3_SECRET_KEY"] if embedded.s3 else []),
+        *(_OF_S3 if embedded.s3 else ()),
         *(["PREFECT_API_URL"] if embedded.prefect else []),
     ]
     lines = "".join(f"{name}='{known[name]}'\n" for name in names)

@@ -56,9 +56,14 @@ def check_sockets(port: int) -> None:
                 )
 
 
+def data_folder(folder: Path) -> Path:
+    """Where the bytes lie. The gateway takes no more when less than one percent of that disk is free."""
+    return folder / "data"
+
+
 def prepare(folder: Path, keys: Secrets) -> None:
     """The data folder and the file of identities, before every start."""
-    (folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
+    data_folder(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(folder / "identities.json", json.dumps(_identities(keys)))
 
 
@@ -68,7 +73,7 @@ def command(folder: Path, port: int) -> tuple[str, ...]:
         program(),
         "-logtostderr=true",
         "mini",
-        f"-dir={folder / 'data'}",
+        f"-dir={data_folder(folder)}",
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         f"-s3.port={port}",
