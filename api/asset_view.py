@@ -14,6 +14,7 @@ from api.schemas.assets import (
     CoverShown,
     DuplicateShown,
     Finding,
+    FinishingShown,
     ReviewShown,
     StoryboardShown,
 )
@@ -77,6 +78,7 @@ class _View:
             sha256=ref.sha256,
             filename=ref.filename,
             caption=ref.caption,
+            finishing=FinishingShown.model_validate(ref.finishing) if ref.finishing else None,
             size_bytes=asset.size_bytes,
             intake=asset.intake,
             kind=asset.kind,

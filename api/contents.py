@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from api.finishing import finishing_of
 from api.problems import invalid_field
 from api.schemas.base import WallClock
 from api.schemas.submissions import AssetEntry, NewSubmission, SubmissionPatch
@@ -34,7 +35,7 @@ def _as_kept(value: Any) -> Any:
 
 
 def _arranged(assets: tuple[AssetRef, ...], wanted: list[AssetEntry]) -> tuple[AssetRef, ...]:
-    """The wanted files in the wanted order; without a new caption a file keeps its own."""
+    """The wanted files in the wanted order; what an entry leaves out, a file keeps."""
     known = {asset.sha256: asset for asset in assets}
     if len({entry.sha256 for entry in wanted}) != len(wanted):
         raise invalid_field("assets", "同一素材列了两次。", "The same file is listed twice.")
@@ -45,8 +46,12 @@ def _arranged(assets: tuple[AssetRef, ...], wanted: list[AssetEntry]) -> tuple[A
                 f"本稿没有素材 {entry.sha256}，请先上传。",
                 f"The submission has no file {entry.sha256}; upload it first.",
             )
-    return tuple(_captioned(known[entry.sha256], entry.caption) for entry in wanted)
+    return tuple(_changed(known[entry.sha256], entry) for entry in wanted)
 
 
-def _captioned(asset: AssetRef, caption: str | None) -> AssetRef:
-    return asset if caption is None else replace(asset, caption=caption)
+def _changed(asset: AssetRef, entry: AssetEntry) -> AssetRef:
+    if entry.caption is not None:
+        asset = replace(asset, caption=entry.caption)
+    if "finishing" in entry.model_fields_set:
+        asset = replace(asset, finishing=finishing_of(entry.finishing))
+    return asset

@@ -10,6 +10,7 @@ from api.asking import Asker, Held, Unit
 from api.contents import merged, new_content
 from api.cursors import read_cursor, write_cursor
 from api.detail import lines, submission_detail
+from api.finishing import check_finishing
 from api.idempotency import IdempotencyKey
 from api.moves import move, standing
 from api.openapi import API, OF_A_MOVE, problems
@@ -29,6 +30,7 @@ from states.item import Request, State
 from states.ledger import canonical_sha256
 from states.roles import Actor
 from storage.advance import Advanced, Change
+from storage.assets import assets_of
 from storage.board import BoardFilter, list_submissions
 from storage.destinations import list_destinations
 from storage.drafts import create_submission
@@ -177,5 +179,7 @@ async def _edit(
     content = merged(before.content, patch)
     if "destinations" in patch.model_fields_set:
         await _check_destinations(session, content)
+    if "assets" in patch.model_fields_set:
+        check_finishing(content, await assets_of(session, submission_id))
     change = Change(content, seen_version=seen)
     return await move(session, submission_id, Event.EDIT, Request(actor), change)

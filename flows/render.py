@@ -1,6 +1,7 @@
 """Render: what a revision needs for its destinations is planned, made, checked, and told to the item."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,17 +14,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from flows.artifacts import show_table
 from flows.catalogue import run_name
 from flows.context import Work, working
+from flows.dressing import dressings
 from flows.rendering import Order, render_order
 from flows.rendition_table import rendition_rows
-from media.aigc import AiMark
-from media.dressing import NOTHING, Dressing
+from media.dressing import Dressing
 from media.errors import RetryableMediaError
 from media.keys import rendition_key as key_of
 from media.profiles import PROFILES, profiles_for
 from media.sniff import Kind
 from platforms.records import story_from
 from platforms.registry import PLATFORMS
-from states.content import Content
 from states.events import Event
 from states.item import State
 from states.submission import MOVES_FROM
@@ -39,7 +39,7 @@ from storage.tables import Asset, Destination, Rendition, Submission
 class Plan:
     """What one revision needs: its media, its destinations, and a rendition for each pair that fits.
 
-    All renditions wear the `dressing`, as far as their platform allows.
+    The renditions of a file wear its dressing, as far as their platform allows.
     """
 
     submission_id: UUID
@@ -48,7 +48,7 @@ class Plan:
     media: dict[str, Asset]  # by sha256
     destinations: tuple[Destination, ...]
     wanted: tuple[Wanted, ...]
-    dressing: Dressing = NOTHING
+    dressings: Mapping[str, Dressing]  # by sha256
 
 
 @flow(name="render", description="制作成品 · one rendition for every chosen platform")
@@ -59,14 +59,26 @@ async def render(submission_id: UUID, revision_sha256: str, outbox_id: int, atte
         return await _is_under_review(session, submission_id, revision_sha256)
 
     async with working(outbox_id, attempt, is_wanted) as work:
-        plan = await plan_renditions(work, submission_id, revision_sha256)
-        if plan is None:
-            return
-        await _make_all(work, plan)
+        async with _dressed(work, submission_id) as worn:
+            plan = await plan_renditions(work, submission_id, revision_sha256, worn)
+            if plan is None:
+                return
+            await _make_all(work, plan)
         await _report(work, plan)
 
 
-async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str) -> Plan | None:
+@asynccontextmanager
+async def _dressed(work: Work, submission_id: UUID) -> AsyncIterator[Mapping[str, Dressing]]:
+    async with work.transaction() as session:
+        content = (await load_item(session, submission_id)).content
+        files = await assets.assets_of(session, submission_id)
+    async with dressings(work, submission_id, content, files) as worn:
+        yield worn
+
+
+async def plan_renditions(
+    work: Work, submission_id: UUID, revision_sha256: str, worn: Mapping[str, Dressing]
+) -> Plan | None:
     """Note every rendition that the revision needs; what is made already is found again by its key.
 
     None when the revision is no longer under review: a newer one has its own run, and what was signed with a
@@ -80,7 +92,6 @@ async def plan_renditions(work: Work, submission_id: UUID, revision_sha256: str)
         known = await assets.assets_of(session, submission_id)
         media = {each.sha256: each for each in known if each.sha256 in listed and each.kind in list(Kind)}
         chosen = await list_destinations(session, loaded.content.destinations, open_only=True)
-        worn = dressing_of(loaded.content, submission_id, work.settings.site_name)
         wanted = tuple(_wanted(media, chosen, worn))
         await renditions.want(session, submission_id, loaded.row.revision_sha256, wanted)
     row = loaded.row
@@ -95,17 +106,7 @@ async def _is_under_review(session: AsyncSession, submission_id: UUID, revision_
     return row.revision_sha256 == revision_sha256 and takes_media and not is_signed
 
 
-def dressing_of(content: Content, submission_id: UUID, site_name: str) -> Dressing:
-    """The labels of a piece that is declared AI-generated: one in the picture, and the `AIGC` mark with us as those
-    who pass it on. `assisted` is said with the text alone: it does not make a camera's film a generated one.
-    """
-    if content.ai_label != "generated":
-        return NOTHING
-    mark = AiMark(propagator=site_name, propagate_id=str(submission_id))
-    return Dressing(ai_text="AI生成", ai_mark=mark)
-
-
-def _wanted(media: dict[str, Asset], chosen: list[Destination], worn: Dressing) -> list[Wanted]:
+def _wanted(media: dict[str, Asset], chosen: list[Destination], worn: Mapping[str, Dressing]) -> list[Wanted]:
     found: dict[str, Wanted] = {}
     for asset in media.values():
         kind = Kind(asset.kind or "")
@@ -113,7 +114,7 @@ def _wanted(media: dict[str, Asset], chosen: list[Destination], worn: Dressing) 
             platform = PLATFORMS[destination.platform]
             more = platform.where_possible.get(kind.value, ()) if asset.probe.get("audio") else ()
             for profile in profiles_for(kind, (*platform.renditions.get(kind.value, ()), *more)):
-                key = key_of(asset.sha256, PROFILES[profile.name], worn)
+                key = key_of(asset.sha256, PROFILES[profile.name], worn[asset.sha256])
                 found[key] = Wanted(key, asset.sha256, profile.name)
     return list(found.values())
 
@@ -126,7 +127,7 @@ async def _make_all(work: Work, plan: Plan) -> None:
         if not todo:
             continue
         profiles = {each.profile: PROFILES[each.profile] for each in todo}
-        order = Order(plan.submission_id, asset, todo, profiles, plan.dressing)
+        order = Order(plan.submission_id, asset, todo, profiles, plan.dressings[sha256])
         name = run_name(f"{asset.filename} · {len(todo)} 个成品")
         try:
             await render_source.with_options(task_run_name=name)(work, order)

@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass
 
-from platforms.story import PAGE_PROFILE, MediaKind, Site, Story, StoryMedia, StoryRendition, public_url
+from platforms.story import (
+    PAGE_PROFILE,
+    SUBTITLES,
+    MediaKind,
+    Site,
+    Story,
+    StoryFile,
+    StoryMedia,
+    StoryRendition,
+    public_url,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class Figure:
     image: Link | None = None
     thumbnail: Link | None = None
     page: Link | None = None
+    subtitles: Link | None = None  # WebVTT, where they stand beside the film
 
     @property
     def download(self) -> Link | None:
@@ -67,14 +78,27 @@ def _figure(story: Story, site: Site, media: StoryMedia) -> Figure:
         image=links.get("app_still"),
         thumbnail=links.get("thumbnail"),
         page=links.get(PAGE_PROFILE),
+        subtitles=_subtitles(story, site, media),
     )
 
 
 _KIND_WORDS = {"video": "视频", "audio": "音频", "still": "配图", "package": "互动页面"}
 
 
+def _subtitles(story: Story, site: Site, media: StoryMedia) -> Link | None:
+    """One track for all forms of a film: each has the same cues."""
+    for rendition in media.public_renditions:
+        for file in rendition.files:
+            if file.role == SUBTITLES:
+                return _link_to(story, site, media, rendition, file)
+    return None
+
+
 def _link(story: Story, site: Site, media: StoryMedia, rendition: StoryRendition) -> Link:
-    file = rendition.primary
+    return _link_to(story, site, media, rendition, rendition.primary)
+
+
+def _link_to(story: Story, site: Site, media: StoryMedia, rendition: StoryRendition, file: StoryFile) -> Link:
     return Link(
         url=public_url(site, story, media, rendition, file),
         media_type=file.media_type,

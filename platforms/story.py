@@ -3,11 +3,11 @@
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 MediaKind = Literal["video", "audio", "still", "package"]
@@ -15,6 +15,7 @@ AiLabel = Literal["none", "assisted", "generated"]
 Status = Literal["usable", "withdrawn", "canceled"]
 
 PAGE_PROFILE = "app_package"
+SUBTITLES = "subtitles"  # the role of a side file
 # What readers may fetch, the best first; every other rendition (preview, vertical) stays private.
 PUBLIC_PROFILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -52,6 +53,7 @@ class StoryRendition:
     width: int | None = None
     height: int | None = None
     duration_s: float | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def primary(self) -> StoryFile:

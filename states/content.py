@@ -11,12 +11,57 @@ AiLabel = Literal["undeclared", "none", "assisted", "generated"]
 
 
 @dataclass(frozen=True, slots=True)
+class CropBox:
+    """What of a picture is kept where another shape is needed: pixels of the upright picture, from its upper left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finishing:
+    """后期: what an editor wants done to a file on its way out; each platform gets what it allows.
+
+    `subtitles` is the hash of another file of the same revision, SRT or WebVTT; empty: none.
+    """
+
+    crop: CropBox | None = None
+    subtitles: str = ""
+    burns_in: bool = False
+    has_logo: bool = False
+    has_clips: bool = False
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any] | None) -> "Finishing | None":
+        """The inverse of `asdict`, None for None; TypeError on a field that is not of it."""
+        if value is None:
+            return None
+        crop = value.get("crop")
+        return cls(**{**value, "crop": CropBox(**crop) if crop else None})
+
+
+@dataclass(frozen=True, slots=True)
 class AssetRef:
     """One file of the revision, named by its content; the order of the assets is part of what is signed."""
 
     sha256: str
     filename: str
     caption: str = ""
+    finishing: Finishing | None = None
+
+    def canonical(self) -> dict[str, Any]:
+        """As it is stored and hashed: without a finishing where there is none, as before there were any."""
+        value = asdict(self)
+        if self.finishing is None:
+            del value["finishing"]
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "AssetRef":
+        """The inverse of `canonical`; TypeError on a field that is not of a file."""
+        return cls(**{**value, "finishing": Finishing.from_json(value.get("finishing"))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +90,8 @@ class Content:
 
     def canonical(self) -> dict[str, Any]:
         """As it is stored and hashed: what says something. A field that is added later changes no old hash."""
-        return {name: value for name, value in self.to_json().items() if value != _EMPTY[name]}
+        said = {name: value for name, value in self.to_json().items() if value != _EMPTY[name]}
+        return said | ({"assets": [asset.canonical() for asset in self.assets]} if self.assets else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Content":
@@ -56,7 +102,7 @@ class Content:
                 "tags": tuple(value.get("tags", ())),
                 "destinations": tuple(value.get("destinations", ())),
                 "embargo": WallTime.from_json(value.get("embargo")),
-                "assets": tuple(AssetRef(**asset) for asset in value.get("assets", ())),
+                "assets": tuple(AssetRef.from_json(asset) for asset in value.get("assets", ())),
             }
         )
 

@@ -6,12 +6,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Literal
 
-from states.content import AssetRef, Content
+from states.content import AssetRef, Content, Finishing
 from storage.alignment import longest_rise, stretches
 from storage.words import paragraphs, words
 
 Op = Literal["equal", "insert", "delete"]
-AssetChange = Literal["added", "removed", "moved", "caption", "filename"]
+AssetChange = Literal["added", "removed", "moved", "caption", "filename", "finishing"]
 
 _TEXTS = ("title", "digest", "body")
 _FIELDS = (
@@ -50,11 +50,12 @@ class PlacedAsset:
     position: int
     filename: str
     caption: str
+    finishing: Finishing | None
 
 
 @dataclass(frozen=True, slots=True)
 class AssetDifference:
-    """A file that came, went, moved among those that stayed, or got other words."""
+    """A file that came, went, moved among those that stayed, or got other words or another finishing."""
 
     sha256: str
     changes: tuple[AssetChange, ...]
@@ -142,7 +143,7 @@ def asset_differences(
 
 
 def _placed(place: int, asset: AssetRef) -> PlacedAsset:
-    return PlacedAsset(place, asset.filename, asset.caption)
+    return PlacedAsset(place, asset.filename, asset.caption, asset.finishing)
 
 
 def _changes(old: PlacedAsset | None, new: PlacedAsset | None, unmoved: set[int]) -> tuple[AssetChange, ...]:
@@ -152,5 +153,6 @@ def _changes(old: PlacedAsset | None, new: PlacedAsset | None, unmoved: set[int]
         "moved": new.position not in unmoved,
         "caption": old.caption != new.caption,
         "filename": old.filename != new.filename,
+        "finishing": old.finishing != new.finishing,
     }
     return tuple(change for change, holds in found.items() if holds)

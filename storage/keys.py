@@ -22,6 +22,11 @@ def asset_key(sha256: str) -> str:
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
+def station_key(sha256: str) -> str:
+    """Where the station's own logo or clip lies (bucket `assets`); no piece's end takes it away."""
+    return f"station/{sha256}"
+
+
 def rendition_key(key: str, name: str) -> str:
     """Where a file of a rendition lies (bucket `renditions`), by the rendition's key."""
     return f"made/{key[:2]}/{key}/{name}"

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
 from storage.keys import ASSETS, LEDGER, RENDITIONS, checkpoint_key
+from storage.object_claims import Owns
 from storage.reconcile import Expected
 
 _PAGE = 500
@@ -26,6 +27,10 @@ _ASSETS = text("""
         string_agg(DISTINCT submission_id::text, ', ') AS submissions
     FROM asset WHERE sha256 > :after AND NOT EXISTS (SELECT FROM asset_removed WHERE asset_id = asset.id)
     GROUP BY sha256, object_key ORDER BY sha256 LIMIT :limit
+""")
+_STATION = text("""
+    SELECT sha256 AS place, object_key, max(size_bytes) AS size_bytes, string_agg(role, ', ') AS roles
+    FROM station_file WHERE sha256 > :after GROUP BY sha256, object_key ORDER BY sha256 LIMIT :limit
 """)
 _RENDITIONS = text("""
     SELECT key AS place, profile, files FROM rendition
@@ -47,10 +52,12 @@ _LEAF_LINE_BYTES = 65  # a hash in hexadecimal, and a line break
 
 
 async def of_assets(db: Database) -> AsyncIterator[Expected]:
-    """The files that were sent in, each content once."""
+    """The files that were sent in, each content once; then the station's own."""
     async for row in _pages(db, _ASSETS, ""):
         owner = f"submission {row.submissions}"
         yield Expected(ASSETS, row.object_key, row.size_bytes, row.place, owner)
+    async for row in _pages(db, _STATION, ""):
+        yield Expected(ASSETS, row.object_key, row.size_bytes, row.place, f"station file ({row.roles})")
 
 
 async def of_renditions(db: Database) -> AsyncIterator[Expected]:
@@ -96,7 +103,8 @@ _OWNED = {
         (
             "sha256/",
             "SELECT EXISTS (SELECT FROM asset WHERE sha256 = :last AND object_key = :key "
-            "AND NOT EXISTS (SELECT FROM asset_removed WHERE asset_id = asset.id))",
+            "AND NOT EXISTS (SELECT FROM asset_removed WHERE asset_id = asset.id)) "
+            "OR EXISTS (SELECT FROM upload WHERE content_sha256 = :last AND state = 'open')",
         ),
         (
             "incoming/",
@@ -108,7 +116,10 @@ _OWNED = {
         (
             "made/",
             "SELECT EXISTS (SELECT FROM rendition WHERE key = :third AND state = 'ready' "
-            "AND files @> jsonb_build_array(jsonb_build_object('object_key', CAST(:key AS text))))",
+            "AND files @> jsonb_build_array(jsonb_build_object('object_key', CAST(:key AS text)))) "
+            "OR EXISTS (SELECT FROM making JOIN outbox ON outbox.id = making.outbox_id "
+            "AND outbox.attempt = making.attempt WHERE rendition_key = :third "
+            "AND outbox.finished_at IS NULL AND outbox.leased_until > clock_timestamp())",
         ),
         ("handoffs/", "SELECT EXISTS (SELECT FROM delivery WHERE id = CAST(:id AS uuid))"),
     ),
@@ -121,8 +132,21 @@ _OWNED = {
 }
 
 
+def owners_in(db: Database) -> Owns:
+    """`is_owned`, each time in a transaction of its own."""
+
+    async def owns(bucket: str, key: str) -> bool:
+        async with db.transaction() as session:
+            return await is_owned(session, bucket, key)
+
+    return owns
+
+
 async def is_owned(session: AsyncSession, bucket: str, key: str) -> bool:
-    """Whether a row names this object at this moment (of the public bucket, ask `flows.reconcile`)."""
+    """Whether a row names this object at this moment (of the public bucket, ask `flows.reconcile`).
+
+    So do an open upload of the same content and an attempt that makes the rendition (`storage.object_claims`).
+    """
     names = key.split("/")
     found = _UUID.search(key)
     values = {

@@ -87,12 +87,32 @@ class CaptureShown(Shown):
     software: str | None = None
 
 
+class CropShown(Shown):
+    """What is kept where another shape is needed; pixels of the upright picture, from its upper left."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class FinishingShown(Shown):
+    """What is done to the file on its way out, on each platform as far as it allows."""
+
+    crop: CropShown | None
+    subtitles: str = Field(description="SHA-256 of the file of subtitles; empty where there is none")
+    burns_in: bool
+    has_logo: bool
+    has_clips: bool
+
+
 class AssetShown(Shown):
     """A file of the current revision, with what intake made of it."""
 
     sha256: str
     filename: str
     caption: str
+    finishing: FinishingShown | None
     size_bytes: int
     intake: str = Field(description="waiting, passed or refused")
     kind: str | None

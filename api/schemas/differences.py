@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.assets import FinishingShown
 from api.schemas.base import Shown
 
 
@@ -28,13 +29,14 @@ class PlacedAssetShown(Shown):
     position: int
     filename: str
     caption: str
+    finishing: FinishingShown | None
 
 
 class AssetDifferenceShown(Shown):
-    """A file that came, went, moved, or got other words."""
+    """A file that came, went, moved, or got other words or another finishing."""
 
     sha256: str
-    changes: tuple[Literal["added", "removed", "moved", "caption", "filename"], ...]
+    changes: tuple[Literal["added", "removed", "moved", "caption", "filename", "finishing"], ...]
     before: PlacedAssetShown | None
     after: PlacedAssetShown | None
 

@@ -59,11 +59,35 @@ class NewSubmission(ContentFields):
     is_fast_track: bool = Field(False, description="绿色通道: shorter waits, the same three reviews.")
 
 
+class CropEntry(Body):
+    """What of a picture is kept where another shape is needed; pixels of the upright picture, from its upper left."""
+
+    x: int = Field(ge=0, le=100_000)
+    y: int = Field(ge=0, le=100_000)
+    width: int = Field(ge=16, le=100_000)
+    height: int = Field(ge=16, le=100_000)
+
+
+class FinishingEntry(Body):
+    """后期: what is done to a file on its way out. Each platform gets what it allows: `docs/PROFILES.md`."""
+
+    crop: CropEntry | None = Field(
+        None, description="Without one, another shape is filled up by a blurred frame."
+    )
+    subtitles: Sha256 | None = Field(
+        None, description="SRT or WebVTT in UTF-8, a file of this submission too."
+    )
+    burns_in: bool = Field(False, description="Subtitles in the picture; else a file beside it.")
+    has_logo: bool = Field(False, description="台标: the station's logo in the corner.")
+    has_clips: bool = Field(False, description="片头片尾: the station's opening and closing clips.")
+
+
 class AssetEntry(Body):
-    """One file that the submission already has. Without a caption it keeps the one it has."""
+    """One file that the submission already has. A caption or finishing that is left out stays as it is."""
 
     sha256: Sha256
     caption: Words | None = Field(None, max_length=1000)
+    finishing: FinishingEntry | None = Field(None, description="As a whole; null takes it away.")
 
 
 class SubmissionPatch(ContentFields):

@@ -12,6 +12,7 @@ from storage.tables.people import Delegation, Person, SignIn
 from storage.tables.record import Approval, Disclosure, EventRow, JournalRow, Workflow
 from storage.tables.retention import AssetRemoved, RetentionRule
 from storage.tables.search import SearchEntry
+from storage.tables.station import StationFile
 from storage.tables.submissions import Asset, Revision, Submission
 from storage.tables.uploads import Upload
 from storage.tables.work import Delivery, Destination, IdempotentReply, OutboxRow, Rendition, RenditionUse
@@ -47,6 +48,7 @@ __all__ = [
     "Revision",
     "SearchEntry",
     "SignIn",
+    "StationFile",
     "Submission",
     "Upload",
     "Workflow",

@@ -74,6 +74,9 @@ POST   /api/v1/events:batch                      |                    | ALL     
 GET    /api/v1/retention-rules                   |                    | admin                | OTHERS
 GET    /api/v1/retention-rules/{name}            |                    | admin                | OTHERS
 PUT    /api/v1/retention-rules/{name}            |                    | admin                | OTHERS
+GET    /api/v1/station                           |                    | STAFF                | author other
+PUT    /api/v1/station/{role}                    |                    | admin                | OTHERS
+DELETE /api/v1/station/{role}                    |                    | admin                | OTHERS
 GET    /api/v1/preset-reasons                    |                    | STAFF                | author other
 POST   /api/v1/preset-reasons                    |                    | admin                | OTHERS
 GET    /api/v1/preset-reasons/{reason_id}        |                    | STAFF                | author other
@@ -265,6 +268,7 @@ async def _no_piece(newsroom: Any, api: Any) -> dict[str, Any]:
         "day": day,
         "reason_id": reason["id"],
         "name": "drafts",
+        "role": "logo",
     }
 
 

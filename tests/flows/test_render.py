@@ -1,6 +1,7 @@
 """Renditions on real servers: planned for the destinations, made once, told to the item, or why not."""
 
 import json
+from collections import defaultdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from PIL import Image, ImageChops
 
 from flows import intake, render, rendering
 from media.aigc import in_xmp
+from media.dressing import NOTHING
 from media.errors import EncodeFailed, TimedOut
 from media.made import Outcome
 from platforms.records import story_from
@@ -26,6 +28,7 @@ from storage.stories import story_record
 from storage.tables import OutboxRow
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_tasks", "small_profiles")]
+BARE: Any = defaultdict(lambda: NOTHING)
 
 
 @pytest.fixture
@@ -130,9 +133,8 @@ async def test_piece_declared_generated_goes_out_labelled_and_others_do_not(desk
 
 async def test_plan_takes_what_each_destination_needs_of_each_kind(desk: Any, still: Any) -> None:
     item = await _in_second_review(desk, still(11), destinations=("short", "app"))
-    plan = await render.plan_renditions(
-        await desk.work(Effect.RENDER, item), item, await desk.newsroom.revision(item)
-    )
+    work = await desk.work(Effect.RENDER, item)
+    plan = await render.plan_renditions(work, item, await desk.newsroom.revision(item), BARE)
     assert plan is not None
     assert sorted(each.profile for each in plan.wanted) == ["app_still", "thumbnail"]  # no video, no vertical
     assert {each.id for each in plan.destinations} == {"app", "short"}
@@ -263,7 +265,7 @@ async def test_run_again_with_renewed_software_forgets_what_the_old_one_planned(
 ) -> None:
     item = await _in_second_review(desk, still(18))
     work = await desk.work(Effect.RENDER, item)
-    await render.plan_renditions(work, item, await desk.newsroom.revision(item))  # and then it dies
+    await render.plan_renditions(work, item, await desk.newsroom.revision(item), BARE)  # and then it dies
     _renew_the_software(monkeypatch)
     await _run(desk, item)
     assert {each.state for each in (await _made(desk, item)).values()} == {"ready"}

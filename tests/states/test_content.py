@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from states.content import AssetRef, Content
+from states.content import AssetRef, Content, CropBox, Finishing
 from states.ledger import NotCanonical
 from states.wall_time import NotAWallTime, WallTime
 
@@ -46,9 +46,49 @@ def test_hash_changes_with_each_single_field(field: str) -> None:
     assert replace(CONTENT, **{field: CHANGES[field]}).sha256() != CONTENT.sha256()
 
 
-@pytest.mark.parametrize("change", [{"sha256": "c" * 64}, {"filename": "x"}, {"caption": "x"}])
-def test_hash_changes_with_each_field_of_an_asset(change: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "c" * 64},
+        {"filename": "x"},
+        {"caption": "x"},
+        {"finishing": Finishing(has_logo=True)},
+    ],
+)
+def test_hash_changes_with_each_field_of_an_asset(change: dict[str, Any]) -> None:
     assert replace(CONTENT, assets=(replace(CLIP, **change), STILL)).sha256() != CONTENT.sha256()
+
+
+FINISHED = Finishing(CropBox(0, 0, 720, 1280), "b" * 64, burns_in=True, has_logo=True, has_clips=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"crop": None},
+        {"crop": CropBox(1, 0, 720, 1280)},
+        {"subtitles": ""},
+        {"burns_in": False},
+        {"has_logo": False},
+        {"has_clips": False},
+    ],
+)
+def test_hash_changes_with_each_field_of_a_finishing_and_the_way_back_loses_none(
+    change: dict[str, Any],
+) -> None:
+    one = replace(CONTENT, assets=(replace(CLIP, finishing=FINISHED), STILL))
+    other = replace(CONTENT, assets=(replace(CLIP, finishing=replace(FINISHED, **change)), STILL))
+    assert one.sha256() != other.sha256()
+    for each in (one, other):
+        assert Content.from_json(json.loads(json.dumps(each.canonical()))) == each
+
+
+def test_file_without_a_finishing_is_written_as_before_there_were_any() -> None:
+    """Signed years ago, it has to have the same hash today."""
+    assert CONTENT.canonical()["assets"] == [
+        {"sha256": "a" * 64, "filename": "clip.mp4", "caption": "抗洪现场"},
+        {"sha256": "b" * 64, "filename": "still.jpg", "caption": ""},
+    ]
 
 
 @pytest.mark.parametrize("content", [Content(), CONTENT])
