@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from flows.passing import ends_by_itself
 from platforms.story import Site
 from states.events import Event
 from states.item import Request
@@ -136,7 +137,8 @@ async def working(outbox_id: int, attempt: int, is_wanted: IsWanted | None = Non
     """Hold one attempt's lease from its beginning to its end, and settle the outbox row by how it ends.
 
     Normal end: finished. NotYet: again after its delay. Any other error: again with a growing delay, or,
-    after the last attempt, given up with the reason. LeaseLost: somebody else has it; nothing is written.
+    after the last attempt, given up with the reason; never where waiting is all that there is to do
+    (`flows.passing`). LeaseLost: somebody else has it; nothing is written.
     `is_wanted` is asked twice a second; when it says no, the work is cancelled and counts as finished.
     """
     settings = Settings()
@@ -221,7 +223,7 @@ async def _settle_failure(work: Work, error: Exception) -> None:
     async with work.db.transaction() as session:
         if isinstance(error, NotYet):
             await outbox.retry_later(session, work.fence, str(error), error.delay_s)
-        elif work.is_last_attempt:
+        elif work.is_last_attempt and not ends_by_itself(error):
             await outbox.give_up(session, work.fence, why)
         else:
             await outbox.retry_later(session, work.fence, why, backoff_s(work.fence.attempt))
@@ -229,4 +231,4 @@ async def _settle_failure(work: Work, error: Exception) -> None:
 
 def backoff_s(attempt: int) -> float:
     """Seconds to wait after the given attempt: 2, 4, 8 … up to five minutes."""
-    return float(min(_FIRST_DELAY_S * 2 ** (attempt - 1), _LONGEST_DELAY_S))
+    return float(min(_FIRST_DELAY_S * 2 ** min(attempt - 1, 20), _LONGEST_DELAY_S))

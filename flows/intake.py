@@ -14,6 +14,7 @@ from flows.catalogue import run_name
 from flows.context import Work, working
 from flows.examining import examine_file
 from flows.making import keep, make_once
+from flows.passing import blame_full_disk, check_room
 from media.errors import MediaError, RetryableMediaError
 from media.job import Source
 from media.keys import rendition_key
@@ -55,11 +56,13 @@ async def check_asset(work: Work, asset: Asset) -> None:
     """One file: read it back, examine it, make what reviewers look at. A refusal is kept with its reason."""
     with tempfile.TemporaryDirectory(prefix="sanshen-intake-") as folder:
         path = Path(folder) / "source"
+        check_room(path.parent, asset.size_bytes)
         await work.objects.download(ASSETS, asset.object_key, path)
         try:
             source = await examine_file(work, asset, path)
             await _make_review_copies(work, asset, source)
         except MediaError as error:
+            blame_full_disk(error, path.parent)
             if isinstance(error, RetryableMediaError) and not work.is_last_attempt:
                 raise
             async with work.transaction() as session:
@@ -81,6 +84,7 @@ async def _make_review_copies(work: Work, asset: Asset, source: Source) -> None:
             asked = [each for each in profiles if each.name in by_name]
             for outcome in await make_renditions(source, asked, Path(folder)):
                 if outcome.error is not None:
+                    blame_full_disk(outcome.error, Path(folder))
                     raise outcome.error
                 if outcome.rendered is not None:
                     await keep(work, by_name[outcome.profile], outcome.rendered)

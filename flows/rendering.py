@@ -14,6 +14,7 @@ from uuid import UUID
 
 from flows.context import Work
 from flows.making import keep, keep_failure, make_once
+from flows.passing import blame_full_disk, check_room
 from flows.progress import Note, reporting
 from media.dressing import NOTHING, Dressing
 from media.errors import MediaError, RetryableMediaError
@@ -62,6 +63,7 @@ async def fetched(work: Work, asset: Asset) -> AsyncIterator[Path]:
     """The asset's bytes as a local file, which is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="sanshen-source-") as folder:
         path = Path(folder) / "source"
+        check_room(path.parent, asset.size_bytes)
         await work.objects.download(ASSETS, asset.object_key, path)
         yield path
 
@@ -83,7 +85,7 @@ class _Making:
                 await self._run(Path(folder), note)
             except MediaError as error:  # of what comes before the first output: measuring, dressing
                 for name in list(self._waiting):
-                    await self._keep(Outcome(name, error=error))
+                    await self._keep(Outcome(name, error=error), Path(folder))
         if self._passing:
             raise self._passing[0]
 
@@ -94,9 +96,11 @@ class _Making:
         plan = await plan_for(self._source, self._profiles, ready, self._dressing)
         _LOG.info("%s", plan)
         async for outcome in render_plan(plan, out, note):
-            await self._keep(outcome)
+            await self._keep(outcome, folder)
 
-    async def _keep(self, outcome: Outcome) -> None:
+    async def _keep(self, outcome: Outcome, folder: Path) -> None:
+        if outcome.error is not None:
+            blame_full_disk(outcome.error, folder)
         wanted = self._waiting.pop(outcome.profile)
         error = outcome.error
         if outcome.rendered is not None:
