@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from flows.catalogue import run_name
 from flows.context import NotYet, Work, backoff_s, working
+from flows.passing import ends_by_itself
 from flows.tools import FlowTools
 from platforms.frame import Accepted, Confirmed, HandedOff, Outcome, Refused, TryLater, Unknown
 from platforms.net import guarded_client
@@ -143,8 +144,8 @@ async def _publish(work: Work, story: Story, delivery: Delivery, destination: De
         async with guarded_client(work.settings.allowed_private_hosts) as http:
             tools = FlowTools(work, http)
             return await platform.publish(story, tools.config(destination), str(delivery.id), tools)
-    except Exception:
-        if not work.is_last_attempt:
+    except Exception as error:
+        if not work.is_last_attempt or ends_by_itself(error):
             raise
         _LOG.exception("delivery %s broke off at its last attempt", delivery.id)
         return Unknown(_BROKE_OFF)
