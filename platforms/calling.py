@@ -6,6 +6,7 @@ Unknown (may have been accepted). The words are ours alone: an address, a body o
 
 import asyncio
 import json
+import logging
 import math
 import zlib
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ import httpx
 from platforms.frame import Outcome, Refused, Tools, TryLater, Unknown
 from platforms.net import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, AddressRefused, NameNotResolved
 from states.text import Text
+
+# Its line for every request holds the whole address, and some platforms want the token there.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 LONGEST_WAIT_S = 86_400.0  # a receiver may ask for a pause, not park a delivery for ever
 MAX_ANSWER_BYTES = 1024 * 1024
