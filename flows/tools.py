@@ -6,7 +6,7 @@ import httpx
 
 from flows.context import Work
 from platforms.frame import DestinationConfig
-from platforms.net import resolve_public
+from platforms.net import Target, resolve_host, resolve_public
 from platforms.story import Site
 from storage.keys import PACKAGES, PUBLIC, RENDITIONS
 from storage.public_files import public_labels
@@ -33,6 +33,10 @@ class FlowTools:
         """Raises `platforms.net.AddressError` where the address must not be called."""
         await resolve_public(url, self.work.settings.allowed_private_hosts)
 
+    async def resolve(self, host: str, port: int) -> Target:
+        """The checked addresses of a host. Raises `platforms.net.AddressError`."""
+        return await resolve_host(host, port, self.work.settings.allowed_private_hosts)
+
     async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
         """Copy a private rendition into the public bucket, inside the store; what would run, as a download."""
         type_, headers = public_labels(media_type)
@@ -58,6 +62,10 @@ class FlowTools:
     async def read_part(self, key: str, first: int, size_bytes: int) -> bytes:
         """Some bytes of a private object."""
         return await self.work.objects.read(RENDITIONS, key, first, size_bytes)
+
+    async def has_private(self, key: str) -> bool:
+        """Whether there is such a private object."""
+        return await self.work.objects.exists(RENDITIONS, key)
 
     async def put_private(self, key: str, data: bytes, media_type: str) -> None:
         """Write a small private object."""

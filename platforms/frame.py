@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Protocol
 
 import httpx
 
+from platforms.net import Target
 from platforms.story import Site, Story
 from states.text import Text
 
@@ -129,6 +130,9 @@ class Tools(Protocol):
     async def check_url(self, url: str) -> None:
         """Nothing, or `platforms.net.AddressError` where the address must not be called."""
 
+    async def resolve(self, host: str, port: int) -> Target:
+        """The addresses that may be connected to; `platforms.net.AddressError` where there is none."""
+
     async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
         """Copy a private rendition into the public bucket, on the store's side."""
 
@@ -146,6 +150,9 @@ class Tools(Protocol):
 
     async def read_part(self, key: str, first: int, size_bytes: int) -> bytes:
         """So many bytes of a private object, from byte `first` on; fewer at its end."""
+
+    async def has_private(self, key: str) -> bool:
+        """Whether there is such a private object."""
 
     async def put_private(self, key: str, data: bytes, media_type: str) -> None:
         """Write a small private object."""

@@ -6,6 +6,7 @@ that answers differently the second time (DNS rebinding) gains nothing.
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -63,7 +64,23 @@ async def resolve_public(
     AddressRefused when the URL is not plain http(s) or any DNS answer is not a public unicast address,
     NameNotResolved when DNS has no answer. No message repeats the URL, which may carry a key.
     """
-    host, port = _host_and_port(url)
+    return await _checked(*_host_and_port(url), allowed_hosts, resolver)
+
+
+async def resolve_host(
+    host: str, port: int, allowed_hosts: Collection[str] = (), resolver: Resolver = system_resolver
+) -> Target:
+    """As `resolve_public`, for a host that is spoken to in something other than HTTP."""
+    try:
+        spelled = httpx.URL(scheme="http", host=host.strip(), port=port)
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise _refused_host() from error
+    if not _HOST.fullmatch(spelled.raw_host.decode("ascii")) or not 0 < port < 65_536:
+        raise _refused_host()
+    return await _checked(spelled.raw_host.decode("ascii").strip("[]"), port, allowed_hosts, resolver)
+
+
+async def _checked(host: str, port: int, allowed_hosts: Collection[str], resolver: Resolver) -> Target:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             addresses = tuple(await resolver(host, port))
@@ -148,6 +165,8 @@ def _pinned(request: httpx.Request, target: Target, address: str) -> httpx.Reque
     )
 
 
+# A name (RFC 1123, with the underscore of inner hosts), or an address; IPv6 with or without brackets.
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -177,6 +196,17 @@ def _refused_form() -> AddressRefused:
             zh="地址须以 http:// 或 https:// 开头，有主机名，不含用户名和密码。请改正该发布渠道的地址。",
             en="The address must be http:// or https:// with a host and without user name or password. "
             "Correct the destination's address.",
+        ),
+    )
+
+
+def _refused_host() -> AddressRefused:
+    return AddressRefused(
+        "address.host",
+        Text(
+            zh="主机名或端口不可用：只填主机名或 IP 地址，端口为 1 至 65535。请改正该发布渠道的设置。",
+            en="The host or port is not usable: a host name or IP address alone, and a port from 1 to 65535. "
+            "Correct the destination's settings.",
         ),
     )
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from platforms.frame import DestinationConfig
+from platforms.net import Target, resolve_host
 from platforms.story import Site, Story, StoryFile, StoryMedia, StoryRendition
 
 SITE = Site(
@@ -31,10 +32,14 @@ class FakeTools:
     copies: dict[str, str] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     refuse_url: Exception | None = None
+    allowed_private_hosts: tuple[str, ...] = ()
 
     async def check_url(self, url: str) -> None:
         if self.refuse_url:
             raise self.refuse_url
+
+    async def resolve(self, host: str, port: int) -> Target:
+        return await resolve_host(host, port, self.allowed_private_hosts)
 
     async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
         self.calls.append(public_name)
@@ -57,6 +62,9 @@ class FakeTools:
 
     async def read_part(self, key: str, first: int, size_bytes: int) -> bytes:
         return self.private[key][first : first + size_bytes]
+
+    async def has_private(self, key: str) -> bool:
+        return key in self.private
 
     async def put_private(self, key: str, data: bytes, media_type: str) -> None:
         self.calls.append(key)
