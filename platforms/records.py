@@ -85,5 +85,10 @@ def _rendition(record: RenditionRecord) -> StoryRendition:
     measured = record.measured
     files = tuple(StoryFile(**file) for file in record.files)
     return StoryRendition(
-        record.profile, files, measured.get("width"), measured.get("height"), measured.get("duration_s")
+        record.profile,
+        files,
+        measured.get("width"),
+        measured.get("height"),
+        measured.get("duration_s"),
+        measured,
     )
