@@ -6,8 +6,8 @@ from typing import Any
 from api.finishing import finishing_of
 from api.problems import invalid_field
 from api.schemas.base import WallClock
-from api.schemas.submissions import AssetEntry, NewSubmission, SubmissionPatch
-from states.content import AssetRef, Content
+from api.schemas.submissions import AdaptationEntry, AssetEntry, NewSubmission, SubmissionPatch
+from states.content import Adaptation, AssetRef, Content
 
 
 def new_content(draft: NewSubmission) -> Content:
@@ -24,6 +24,22 @@ def merged(content: Content, patch: SubmissionPatch) -> Content:
     return replace(content, **_frozen(given))
 
 
+def check_covers(content: Content) -> None:
+    """Nothing, or InvalidFields for a cover that is no file of the piece."""
+    listed = {"", *(asset.sha256 for asset in content.assets)}
+    chosen = [("cover", content.cover)]
+    chosen += [
+        (f"adaptations.{place}.cover", each.cover or "") for place, each in enumerate(content.adaptations)
+    ]
+    for field, sha256 in chosen:
+        if sha256 not in listed:
+            raise invalid_field(
+                field,
+                f"封面 {sha256} 不是本稿的素材，请先上传，或换一个。",
+                f"The cover {sha256} is no file of this submission; upload it first, or choose another.",
+            )
+
+
 def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: _as_kept(value) for name, value in fields.items()}
 
@@ -31,7 +47,13 @@ def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
 def _as_kept(value: Any) -> Any:
     if isinstance(value, WallClock):
         return value.wall_time()
+    if isinstance(value, list) and value and isinstance(value[0], AdaptationEntry):
+        return tuple(_adaptation(each) for each in sorted(value, key=lambda each: each.destination))
     return tuple(value) if isinstance(value, list) else value
+
+
+def _adaptation(entry: AdaptationEntry) -> Adaptation:
+    return Adaptation(**_frozen(entry.model_dump()))
 
 
 def _arranged(assets: tuple[AssetRef, ...], wanted: list[AssetEntry]) -> tuple[AssetRef, ...]:

@@ -27,13 +27,13 @@ async def problems_shown(
     content, row = loaded.content, loaded.row
     if not content.destinations:
         return []
-    story = story_from(await story_record(session, row.id, row.revision_number))
+    record = await story_record(session, row.id, row.revision_number)
     listed = {ref.sha256 for ref in content.assets}
     files = [each for each in known if each.sha256 in listed and each.intake == "passed" and each.probe]
     return [
         shown
         for destination in await list_destinations(session, content.destinations, open_only=True)
-        for shown in _of_destination(destination, story, files)
+        for shown in _of_destination(destination, story_from(record, destination.id), files)
     ]
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from api.asking import Asker, Held, Unit
-from api.contents import merged, new_content
+from api.contents import check_covers, merged, new_content
 from api.cursors import read_cursor, write_cursor
 from api.detail import lines, submission_detail
 from api.finishing import check_finishing
@@ -37,6 +37,7 @@ from storage.drafts import create_submission
 from storage.errors import StaleVersion
 from storage.idempotency import KeyReused, earlier_reply, keep_reply
 from storage.seeing import visible_item, visible_submission
+from storage.stories import APP
 
 router = APIRouter(prefix=f"{API}/submissions", tags=["submissions"])
 
@@ -62,6 +63,7 @@ async def create(
             response.headers["Idempotent-Replayed"] = "true"
             return _located(earlier, response)
     content = new_content(draft)
+    check_covers(content)
     await _check_destinations(unit, content)
     row = await create_submission(unit, asker, content, is_fast_track=draft.is_fast_track)
     created = Standing.model_validate(row)
@@ -87,13 +89,22 @@ async def _earlier(session: AsyncSession, actor: Actor, key: str, digest: str) -
 
 
 async def _check_destinations(session: AsyncSession, content: Content) -> None:
-    if not content.destinations:
+    named = (*content.destinations, *(each.destination for each in content.adaptations))
+    if not named:
         return
-    known = {each.id for each in await list_destinations(session, content.destinations)}
-    unknown = [each for each in content.destinations if each not in known]
+    platforms = {each.id: each.platform for each in await list_destinations(session, named)}
+    unknown = [each for each in named if each not in platforms]
     if unknown:
         names = ", ".join(unknown)
-        raise invalid_field("destinations", f"没有这些渠道：{names}。", f"There is no destination {names}.")
+        field = "destinations" if unknown[0] in content.destinations else "adaptations"
+        raise invalid_field(field, f"没有这些渠道：{names}。", f"There is no destination {names}.")
+    own = [each.destination for each in content.adaptations if platforms[each.destination] == APP]
+    if own:
+        raise invalid_field(
+            "adaptations",
+            f"{own[0]} 是本单位的客户端，用的就是主稿：请直接改主稿。",
+            f"{own[0]} is the newsroom's own app, which shows the piece itself: change that.",
+        )
 
 
 async def _wanted(
@@ -177,8 +188,9 @@ async def _edit(
     if before.row.version != seen:
         raise StaleVersion(submission_id, seen, before.row.version)
     content = merged(before.content, patch)
-    if "destinations" in patch.model_fields_set:
+    if {"destinations", "adaptations"} & patch.model_fields_set:
         await _check_destinations(session, content)
+    check_covers(content)
     if "assets" in patch.model_fields_set:
         check_finishing(content, await assets_of(session, submission_id))
     change = Change(content, seen_version=seen)

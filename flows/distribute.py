@@ -25,7 +25,7 @@ from storage.board import approvals_of
 from storage.deliveries import deliveries_of, move_delivery
 from storage.log import is_in_log
 from storage.sending import Standing, standing_of
-from storage.stories import story_record
+from storage.stories import StoryRecord, story_record
 from storage.tables import Delivery, Destination
 
 _LOG = logging.getLogger("sanshen.flows")
@@ -56,7 +56,7 @@ class NotWhatWasSigned(Exception):
 async def distribute(submission_id: UUID, revision_number: int, outbox_id: int, attempt: int) -> None:
     """Hand one signed revision to every destination that waits for it."""
     async with working(outbox_id, attempt) as work:
-        story = await _signed_story(work, submission_id, revision_number)
+        record = await _signed_record(work, submission_id, revision_number)
         async with work.transaction() as session:
             planned = await deliveries_of(session, submission_id)
         waiting = [
@@ -66,8 +66,8 @@ async def distribute(submission_id: UUID, revision_number: int, outbox_id: int, 
         ]
         outcomes = await asyncio.gather(
             *(
-                deliver.with_options(task_run_name=run_name(f"{destination.name} · {story.title}"))(
-                    work, story, delivery, destination
+                deliver.with_options(task_run_name=run_name(f"{destination.name} · {record.content.title}"))(
+                    work, story_from(record, destination.id), delivery, destination
                 )
                 for delivery, destination in waiting
             ),
@@ -76,8 +76,8 @@ async def distribute(submission_id: UUID, revision_number: int, outbox_id: int, 
         _settle(work, outcomes)
 
 
-async def _signed_story(work: Work, submission_id: UUID, revision_number: int) -> Story:
-    """The story, after proof that content and files are the ones that were signed."""
+async def _signed_record(work: Work, submission_id: UUID, revision_number: int) -> StoryRecord:
+    """The revision, after proof that content and files are the ones that were signed."""
     async with work.transaction() as session:
         record = await story_record(session, submission_id, revision_number)
         made = await renditions.of_revision(session, submission_id, record.revision_sha256)
@@ -93,7 +93,7 @@ async def _signed_story(work: Work, submission_id: UUID, revision_number: int) -
     async with work.transaction() as session:
         if not await is_in_log(session, submission_id, sign_offs[-1]):
             raise NotYet("the sign-off is not in the log yet; is the dispatcher running?", 1.0)
-    return story_from(record)
+    return record
 
 
 def _settle(work: Work, outcomes: list[Outcome | BaseException | None]) -> None:

@@ -158,11 +158,10 @@ async def _report(work: Work, plan: Plan) -> None:
         facts |= {"failed": failed}
         await work.report(plan.submission_id, Event.MEDIA_FAILED, facts, plan.revision_sha256)
         return
-    story = story_from(record)
     problems = [
         {"destination": destination.name, "code": problem.code, **problem.text.to_json()}
         for destination in plan.destinations
-        for problem in PLATFORMS[destination.platform].check(story)
+        for problem in PLATFORMS[destination.platform].check(story_from(record, destination.id))
     ]
     facts |= {"manifest_sha256": renditions.manifest_sha256(made), "problems": problems}
     await work.report(plan.submission_id, Event.MEDIA_READY, facts, plan.revision_sha256)

@@ -111,7 +111,8 @@ async def _begin_retracting(work: Work, delivery: Delivery) -> bool:
 
 async def _call(work: Work, delivery: Delivery, destination: Destination) -> Outcome:
     async with work.transaction() as session:
-        story = story_from(await story_record(session, delivery.submission_id, delivery.revision_number))
+        record = await story_record(session, delivery.submission_id, delivery.revision_number)
+        story = story_from(record, destination.id)
     try:
         async with guarded_client(work.settings.allowed_private_hosts) as http:
             tools = FlowTools(work, http)

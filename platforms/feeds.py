@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
 from platforms._jinja import render
-from platforms.figures import Figure, Link, figures
+from platforms.figures import Figure, Link, cover_picture, figures
 from platforms.story import Site, Story, legal_text, site_link, story_url, utc_text
 from platforms.story_page import AI_WORDS, summary
 
@@ -99,7 +99,7 @@ def _rss_item(channel: Element, story: Story, site: Site) -> None:
     if enclosed:  # RSS has room for one: the MP4 where there is one
         link = enclosed[0]
         SubElement(item, "enclosure", url=link.url, length=str(link.size_bytes), type=link.media_type)
-    picture = next((figure.picture for figure in shown if figure.picture), None)
+    picture = cover_picture(story, site)
     if picture:
         SubElement(item, f"{{{_MEDIA}}}thumbnail", url=picture.url)
 
@@ -148,7 +148,7 @@ def _json_item(story: Story, site: Site) -> dict[str, Any]:
         "language": story.language,
         "attachments": [_attachment(figure, link) for figure in shown for link in figure.downloads],
     }
-    picture = next((figure.picture for figure in shown if figure.picture), None)
+    picture = cover_picture(story, site)
     if picture:
         item["image"] = picture.url
     return item

@@ -59,6 +59,12 @@ class Figure:
         return self.image or self.poster
 
 
+def cover_picture(story: Story, site: Site) -> Link | None:
+    """The picture that stands for the story: that of its chosen cover, else the first there is."""
+    shown = (_figure(story, site, media) for media in story.cover_first if media.public_renditions)
+    return next((figure.picture for figure in shown if figure.picture), None)
+
+
 def figures(story: Story, site: Site) -> tuple[Figure, ...]:
     """The story's media in its own order, without those that have nothing public yet."""
     shown = (_figure(story, site, media) for media in story.media if media.public_renditions)

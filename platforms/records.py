@@ -45,9 +45,9 @@ class StoryRecord(Protocol):
     def retraction_note(self) -> str | None: ...
 
 
-def story_from(record: StoryRecord) -> Story:
-    """The story of one revision, with those of its assets that can be shown."""
-    content = record.content
+def story_from(record: StoryRecord, destination: str = "") -> Story:
+    """The story of one revision, with those of its assets that can be shown, in the words for this destination."""
+    content = record.content.adapted(destination)
     return Story(
         id=str(record.submission_id),
         version=record.revision_number,
@@ -64,6 +64,7 @@ def story_from(record: StoryRecord) -> Story:
         published_at=record.published_at,
         updated_at=record.updated_at,
         media=tuple(_media(record, asset) for asset in content.assets if _is_media(record, asset)),
+        cover=content.cover,
         status="canceled" if record.is_retracted else "usable",
         note=record.retraction_note if record.is_retracted else content.correction_note or None,
     )

@@ -101,6 +101,7 @@ class Story:
     published_at: datetime
     updated_at: datetime
     media: tuple[StoryMedia, ...] = ()
+    cover: str = ""  # the asset whose picture stands for the story; empty: the first that has one
     status: Status = "usable"
     note: str | None = None
 
@@ -114,6 +115,11 @@ class Story:
     def urn(self) -> str:
         """The id in feeds; it never changes, whatever the version, title or host."""
         return f"urn:uuid:{self.id}"
+
+    @property
+    def cover_first(self) -> tuple[StoryMedia, ...]:
+        """The media with the chosen cover before the others, for whoever takes the first picture."""
+        return tuple(sorted(self.media, key=lambda media: media.asset_sha256 != self.cover))
 
     @property
     def paragraphs(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from platforms._jinja import render
-from platforms.figures import Figure, figures
+from platforms.figures import Figure, cover_picture, figures
 from platforms.story import Site, Story, site_link, story_url, utc_text
 
 # Asia/Shanghai. China has kept UTC+8 without summer time since 1991, and this needs no zone database.
@@ -36,7 +36,7 @@ def story_page(story: Story, site: Site) -> str:
         ninjs_url=site_link(site, f"feeds/ninjs/{story.id}.json"),
         lead=lead,
         blocks=tuple(zip_longest(story.paragraphs, rest)),
-        picture=next((figure.picture for figure in shown if figure.picture), None),
+        picture=cover_picture(story, site),
         video=next((figure.mp4 for figure in shown if figure.mp4), None),
         summary=summary(story),
         published=(utc_text(story.published_at), shanghai_time(story.published_at)),

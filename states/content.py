@@ -65,6 +65,29 @@ class AssetRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Adaptation:
+    """What one destination is told in other words than the rest; None: as in the piece itself."""
+
+    destination: str
+    title: str | None = None
+    digest: str | None = None
+    body: str | None = None
+    tags: tuple[str, ...] | None = None
+    cover: str | None = None
+
+    def canonical(self) -> dict[str, Any]:
+        """What it says, without what it leaves as it is."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return said if self.tags is None else said | {"tags": list(self.tags)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Adaptation":
+        """The inverse of `canonical`; TypeError on a field that is not of it."""
+        tags = value.get("tags")
+        return cls(**{**value, "tags": None if tags is None else tuple(tags)})
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """The whole of a revision. Plain text; paragraphs are separated by an empty line."""
 
@@ -80,12 +103,15 @@ class Content:
     correction_note: str = ""
     embargo: WallTime | None = None  # not before this time, whatever is scheduled
     assets: tuple[AssetRef, ...] = field(default=())
+    cover: str = ""  # the file whose picture stands for the piece; empty: the first that has one
+    adaptations: tuple[Adaptation, ...] = ()  # in the order of their destinations' ids
 
     def to_json(self) -> dict[str, Any]:
         """Every field: objects, arrays, strings and null only."""
         value = asdict(self)
         return {**value, "tags": list(self.tags), "destinations": list(self.destinations)} | {
-            "assets": [asdict(asset) for asset in self.assets]
+            "assets": [asdict(asset) for asset in self.assets],
+            "adaptations": [each.canonical() for each in self.adaptations],
         }
 
     def canonical(self) -> dict[str, Any]:
@@ -102,6 +128,7 @@ class Content:
                 "tags": tuple(value.get("tags", ())),
                 "destinations": tuple(value.get("destinations", ())),
                 "embargo": WallTime.from_json(value.get("embargo")),
+                "adaptations": tuple(Adaptation.from_json(each) for each in value.get("adaptations", ())),
                 "assets": tuple(AssetRef.from_json(asset) for asset in value.get("assets", ())),
             }
         )
@@ -110,10 +137,19 @@ class Content:
         """The name of this revision: SHA-256 of its canonical JSON, in hexadecimal."""
         return canonical_sha256(self.canonical())
 
+    def adapted(self, destination: str) -> "Content":
+        """As this destination gets it."""
+        for each in self.adaptations:
+            if each.destination == destination:
+                said = {name: getattr(each, name) for name in _ADAPTED if getattr(each, name) is not None}
+                return replace(self, **said)
+        return self
+
     def with_asset(self, asset: AssetRef) -> "Content":
         """This content with one more file at the end; the same file is not listed twice."""
         others = tuple(each for each in self.assets if each.sha256 != asset.sha256)
         return replace(self, assets=(*others, asset))
 
 
+_ADAPTED = ("title", "digest", "body", "tags", "cover")
 _EMPTY: Mapping[str, Any] = Content().to_json()

@@ -23,6 +23,8 @@ _FIELDS = (
     "destinations",
     "correction_note",
     "embargo",
+    "cover",
+    "adaptations",
 )
 
 

@@ -1,7 +1,7 @@
 """Submissions: what is written, what a list shows, what a page shows."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -32,6 +32,22 @@ def _distinct(values: list[str]) -> list[str]:
 Tag = Annotated[Line, Field(min_length=1, max_length=40)]
 
 
+class AdaptationEntry(Body):
+    """What one destination is told in other words; a field that is left out or null is as in the piece itself."""
+
+    destination: Slug
+    title: Line | None = Field(None, max_length=200)
+    digest: Words | None = Field(None, max_length=1000)
+    body: Words | None = Field(None, max_length=200_000)
+    tags: Annotated[list[Tag], AfterValidator(_distinct)] | None = Field(None, max_length=20)
+    cover: Sha256 | None = None
+
+
+def _one_each(entries: list[AdaptationEntry]) -> list[AdaptationEntry]:
+    _distinct([each.destination for each in entries])
+    return entries
+
+
 class ContentFields(Body):
     """The words of a submission. Plain text; paragraphs are separated by an empty line."""
 
@@ -49,6 +65,14 @@ class ContentFields(Body):
     correction_note: Words = Field("", max_length=1000)
     embargo: WallClock | None = Field(
         None, description="禁发截止: not before this time, whatever is scheduled."
+    )
+    cover: Sha256 | Literal[""] = Field(
+        "", description="The file whose picture stands for the piece; empty: the first that has one."
+    )
+    adaptations: Annotated[list[AdaptationEntry], AfterValidator(_one_each)] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Other words for single destinations, signed with the rest. The newsroom's own app takes none.",
     )
 
 

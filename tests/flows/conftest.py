@@ -205,6 +205,7 @@ class ObedientPlatform(Platform):
     def __init__(self) -> None:
         self.answer: Any = Confirmed("there-1", "https://there.example/1")
         self.published: list[tuple[str, int]] = []
+        self.titles: dict[str, str] = {}  # by destination
         self.retracted: list[tuple[str, str]] = []
 
     def check(self, story: Any) -> tuple[Any, ...]:
@@ -212,6 +213,7 @@ class ObedientPlatform(Platform):
 
     async def publish(self, story: Any, destination: Any, delivery_id: str, tools: Any) -> Outcome:
         self.published.append((delivery_id, story.version))
+        self.titles[destination.id] = story.title
         return await self._answer(delivery_id)
 
     async def retract(self, story: Any, destination: Any, delivery_id: str, tools: Any) -> Outcome:

@@ -10,6 +10,8 @@ from flows import distribute
 from flows.context import NotYet, Work
 from flows.distribute import NotWhatWasSigned
 from platforms.frame import Confirmed, HandedOff, Refused, TryLater, Unknown
+from platforms.records import story_from
+from states.content import Adaptation
 from states.delivery import DeliveryState
 from states.events import Effect, Event
 from states.item import State
@@ -68,6 +70,15 @@ async def test_outcome_leaves_its_state_its_event_and_its_words(
         assert delivery.files == {"a.mp4": "handoffs/a.mp4"}
     expected = State.PUBLISHED if isinstance(outcome, Confirmed) else State.APPROVED
     assert (await desk.item(item)).state == expected
+
+
+async def test_each_destination_gets_its_own_words(desk: Any, platforms: Any) -> None:
+    one, other = (found := await platforms("one", "other"))
+    own = (Adaptation(one, title="短标题"),)
+    item = await desk.signed(destinations=(one, other), title="村口新桥今日通车", adaptations=own)
+    await _run(desk, item)
+    said = {name: platform.titles[name] for name, platform in found.items()}
+    assert said == {one: "短标题", other: "村口新桥今日通车"}
 
 
 async def test_try_later_waits_and_keeps_what_was_said(desk: Any, platforms: Any) -> None:
@@ -182,7 +193,7 @@ async def _ready(desk: Any, item: UUID, name: str) -> tuple[Work, Any, Any]:
     fence = await desk.take(Effect.DISTRIBUTE, item)
     work = Work(desk.settings, desk.newsroom.db, None, fence)  # type: ignore[arg-type]
     number = (await desk.item(item)).revision_number
-    story = await distribute._signed_story(work, item, number)
+    story = story_from(await distribute._signed_record(work, item, number))
     async with work.transaction() as session:
         pairs = await deliveries_of(session, item)
     return work, story, next(pair for pair in pairs if pair[1].id == name)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from states.content import AssetRef, Content, CropBox, Finishing
+from states.content import Adaptation, AssetRef, Content, CropBox, Finishing
 from states.ledger import NotCanonical
 from states.wall_time import NotAWallTime, WallTime
 
@@ -38,6 +38,8 @@ CHANGES: dict[str, Any] = {
     "correction_note": "更正",
     "embargo": WallTime("2026-05-04T08:00", "Asia/Urumqi"),
     "assets": (STILL, CLIP),
+    "cover": "b" * 64,
+    "adaptations": (Adaptation("short", title="水退了！"),),
 }
 
 
@@ -136,3 +138,30 @@ def test_with_asset_adds_it_at_the_end_and_never_twice() -> None:
     renamed = replace(CLIP, caption="新说明")
     assert CONTENT.with_asset(AssetRef("c" * 64, "c.mp3")).assets[-1].filename == "c.mp3"
     assert CONTENT.with_asset(renamed).assets == (STILL, renamed)
+
+
+ADAPTED = Adaptation("short", "短标题", "", "短文。", (), "b" * 64)
+
+
+@pytest.mark.parametrize("field", ["title", "digest", "body", "tags", "cover"])
+def test_hash_changes_with_each_field_of_an_adaptation_and_the_way_back_loses_none(field: str) -> None:
+    one = replace(CONTENT, adaptations=(ADAPTED,))
+    other = replace(CONTENT, adaptations=(replace(ADAPTED, **{field: None}),))
+    assert one.sha256() != other.sha256()
+    for each in (one, other):
+        assert Content.from_json(json.loads(json.dumps(each.canonical()))) == each
+        assert Content.from_json(json.loads(json.dumps(each.to_json()))) == each
+
+
+def test_destination_gets_its_own_words_and_the_piece_where_it_has_none() -> None:
+    content = replace(CONTENT, adaptations=(ADAPTED, Adaptation("weibo", tags=("汛情",))))
+    short, weibo = content.adapted("short"), content.adapted("weibo")
+    assert (short.title, short.digest, short.body, short.tags, short.cover) == (
+        "短标题",
+        "",
+        "短文。",
+        (),
+        "b" * 64,
+    )
+    assert (weibo.title, weibo.body, weibo.tags, weibo.cover) == (content.title, content.body, ("汛情",), "")
+    assert content.adapted("app") == content
