@@ -24,6 +24,7 @@ from storage import renditions
 from storage.board import approvals_of
 from storage.deliveries import deliveries_of, move_delivery
 from storage.log import is_in_log
+from storage.object_claims import lock_object
 from storage.sending import Standing, standing_of
 from storage.stories import StoryRecord, story_record
 from storage.tables import Delivery, Destination
@@ -129,6 +130,8 @@ async def _begin_sending(work: Work, delivery: Delivery) -> Standing | None:
     try:
         async with work.transaction() as session:
             standing = await standing_of(session, delivery.submission_id, delivery.revision_number)
+            # Until a repair that removes files of the story is through (`storage.object_claims`).
+            await lock_object(session, f"stories/{delivery.submission_id}")
             if delivery.state != DeliveryState.SENDING.value:
                 goes_out = standing is Standing.LIVE
                 target = DeliveryState.SENDING if goes_out else DeliveryState.CANCELLED

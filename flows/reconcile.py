@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.errors import NotFound
 from storage.keys import ASSETS, LEDGER, PACKAGES, PUBLIC, RENDITIONS
 from storage.listing import Source, empty_aside, listing
+from storage.object_claims import erase_unless_owned
 from storage.objects import Objects
 from storage.reconcile import Comparison, Expected, Report, merged
 from storage.reconcile_repair import Repair
@@ -71,7 +72,7 @@ class Reconciler:
             async for finding, of in comparison.differences(bucket, pairs, report):
                 report.add(await repair.mend(finding, of) if repairs else finding)
             if repairs:
-                await empty_aside(self.objects, bucket, self.now)
+                await empty_aside(self.objects, bucket, self.now, self._erase)
         return report
 
     def expected(self) -> dict[str, AsyncIterator[Expected]]:
@@ -82,6 +83,9 @@ class Reconciler:
             **{bucket: self._of_readers(bucket) for bucket in _READERS},
             LEDGER: of_ledger(self.db),
         }
+
+    async def _erase(self, bucket: str, key: str) -> bool:
+        return await erase_unless_owned(self.db, self.objects, self.owns, bucket, key)
 
     async def owns(self, bucket: str, key: str) -> bool:
         """Whether somebody needs this object at this moment."""

@@ -5,6 +5,7 @@ import logging
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from storage.errors import StorageError
 from storage.journal import write_journal
 from storage.keys import ASSETS, RENDITIONS
 from storage.listing import empty_aside
+from storage.object_claims import erase_unless_owned
 from storage.objects import Objects
+from storage.reconcile_rows import owners_in
 from storage.retention import REMOVED, Removal, remove, would_remove
 from storage.retention_rules import DRAFTS, LOGS, REJECTED, chosen_rules
 from storage.settings import Settings
@@ -64,7 +67,8 @@ async def apply(settings: Settings, db: Database, objects: Objects, rules: tuple
     of_pieces = [rule for rule in rules if rule in OF_PIECES]
     pieces = await remove(db, objects, of_pieces)
     for bucket in (ASSETS, RENDITIONS) if of_pieces else ():
-        await empty_aside(objects, bucket, datetime.now(UTC))  # of earlier days: for good
+        erase = partial(erase_unless_owned, db, objects, owners_in(db))
+        await empty_aside(objects, bucket, datetime.now(UTC), erase)  # of earlier days: for good
     logs = await _remove_logs(settings, db) if LOGS in rules else ()
     return Due(tuple(pieces), logs)
 

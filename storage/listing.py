@@ -4,8 +4,8 @@ Beside storage/objects.py, which owns the connection; nothing here knows the dat
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -103,15 +103,10 @@ async def older_copies(objects: Objects, bucket: str, key: str) -> list[Source]:
     return copies
 
 
-async def take_away(objects: Objects, bucket: str, key: str) -> None:
-    """Remove an object so that it can still be brought back, for a day at the least.
-
-    A versioned bucket keeps it as an older version until its lifecycle rule lets it go; in any other it is
-    moved below `removed/`, which `empty_aside` clears.
-    """
-    if not await keeps_versions(objects, bucket):
+async def put_aside(objects: Objects, bucket: str, key: str) -> None:
+    """Have a copy below `removed/` for a day, which `empty_aside` clears, of what a bucket without versions loses."""
+    with suppress(NotFound):
         await objects.copy((bucket, key), (bucket, ASIDE + key), "application/octet-stream")
-    await objects.remove(bucket, key)
 
 
 async def bring_back(
@@ -154,9 +149,13 @@ def _fetch(objects: Objects, source: Source, path: Path) -> StoredObject:
     return StoredObject(digest.hexdigest(), size_bytes)
 
 
-async def empty_aside(objects: Objects, bucket: str, now: datetime) -> int:
-    """Remove for good what was taken away long enough ago: a day where it was moved aside, thirty days where the
+async def empty_aside(
+    objects: Objects, bucket: str, now: datetime, erase: Callable[[str, str], Awaitable[bool]]
+) -> int:
+    """Remove for good what was taken away long enough ago: a day where it was put aside, thirty days where the
     bucket keeps it as an older version (its lifecycle rule asks the store for the same); how many objects.
+
+    `erase` removes all versions of an object (bucket and key), unless somebody needs it again by now: False.
     """
     gone = 0
     async for each in _raw(objects, bucket, ASIDE):
@@ -165,8 +164,7 @@ async def empty_aside(objects: Objects, bucket: str, now: datetime) -> int:
             gone += 1
     if await keeps_versions(objects, bucket):
         async for key in _removed_before(objects, bucket, now - timedelta(days=KEPT_VERSIONS_DAYS)):
-            await objects.erase(bucket, key)
-            gone += 1
+            gone += await erase(bucket, key)
     return gone
 
 

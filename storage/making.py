@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.keys import rendition_key
+from storage.object_claims import try_lock_objects
 from storage.outbox import Fence
 from storage.tables import Rendition
 from storage.tables.making import Making
@@ -36,15 +38,17 @@ async def take(session: AsyncSession, fence: Fence, keys: Iterable[str]) -> Shar
     """Take what is neither ready nor in somebody's hands. The caller holds `fence` in this transaction.
 
     Nobody waits for a key while a transaction is open, and keys are locked in one order, so two that want
-    overlapping sets cannot block each other.
+    overlapping sets cannot block each other. Who removes files of a rendition has it in hands too: what we make
+    may be there already, and counts once we have looked (`storage.object_claims`).
     """
     wanted = frozenset(keys)
     missing = wanted - await _ready(session, wanted)
-    if not missing:
-        return Share(frozenset(), frozenset())
+    places = {rendition_key(key, ""): key for key in sorted(missing)}
+    free = {places[place] for place in await try_lock_objects(session, places)}
+    if not free:
+        return Share(frozenset(), missing)
     rows = [
-        {"rendition_key": key, "outbox_id": fence.outbox_id, "attempt": fence.attempt}
-        for key in sorted(missing)
+        {"rendition_key": key, "outbox_id": fence.outbox_id, "attempt": fence.attempt} for key in sorted(free)
     ]
     statement = insert(Making).values(rows)
     taking = statement.on_conflict_do_update(

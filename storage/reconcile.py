@@ -4,7 +4,7 @@ Both sides are read in order and merged, so that memory does not grow with their
 every difference is looked at once more, on its own, before it counts.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any
 
 from states.text import Text
 from storage.listing import ASIDE, Listed, look_at
+from storage.object_claims import Owns
 from storage.objects import Objects
 
 # Nothing younger is touched: an upload or a render that is at work has its objects before its rows.
@@ -95,7 +96,6 @@ class Report:
         return {**head, **counts, "findings": [each.to_json() for each in self.findings]}
 
 
-Owns = Callable[[str, str], Awaitable[bool]]
 Pair = tuple[Expected | None, Listed | None]
 
 

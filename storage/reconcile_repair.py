@@ -12,11 +12,12 @@ from states.text import Text
 from storage.database import Database
 from storage.effects import enqueue
 from storage.keys import ASSETS, LEDGER, PACKAGES, PUBLIC, RENDITIONS, TEMPORARY_PREFIXES
-from storage.listing import Source, bring_back, keeps_versions, look_at, older_copies, take_away
+from storage.listing import Source, bring_back, keeps_versions, look_at, older_copies
 from storage.log_copies import LOCKED_FOR, copy_of
+from storage.object_claims import Owns, take_away_unless_owned
 from storage.object_writes import put_locked
 from storage.objects import Objects
-from storage.reconcile import YOUNG, Expected, Finding, Owns
+from storage.reconcile import YOUNG, Expected, Finding
 from storage.stored import StoredObject
 
 # What lies elsewhere is not ours to remove.
@@ -96,16 +97,15 @@ class Repair:
             return _REMOVED, True
         if self.now - listed.modified_at < YOUNG or await self.owns(bucket, key):
             return _OWNED_NOW, True
-        if not await take_away_unless_owned(self.objects, self.owns, bucket, key):
+        if not await take_away_unless_owned(self.db, self.objects, self.owns, bucket, key):
             return _OWNED_NOW, True
         return (_MARKED if await keeps_versions(self.objects, bucket) else _REMOVED), True
 
     async def _put_back(self, expected: Expected) -> tuple[Text, bool]:
         if await self._restore(expected):
-            if await self.owns(expected.bucket, expected.key):
-                return _PUT_BACK, True
-            await take_away(self.objects, expected.bucket, expected.key)
-            return _UNPUBLISHED, True
+            if await take_away_unless_owned(self.db, self.objects, self.owns, expected.bucket, expected.key):
+                return _UNPUBLISHED, True
+            return _PUT_BACK, True
         if expected.bucket == RENDITIONS and expected.key.startswith("made/"):
             async with self.db.transaction() as session:
                 return await _make_again(session, expected.key.split("/")[2])
@@ -137,22 +137,6 @@ class Repair:
             if await bring_back(self.objects, source, target, wanted, expected.media_type):
                 return True
         return False
-
-
-async def take_away_unless_owned(objects: Objects, owns: Owns, bucket: str, key: str) -> bool:
-    """Remove an object that nobody needs; False when it was put back.
-
-    An upload of the same content finds the object there and makes a row for it, at the very same time: so the row
-    is looked for once more afterwards, and for a day the object can still be brought back.
-    """
-    stored = await objects.hash_object(bucket, key)
-    await take_away(objects, bucket, key)
-    if not await owns(bucket, key):
-        return True
-    for source in await older_copies(objects, bucket, key):
-        if await bring_back(objects, source, (bucket, key), stored, "application/octet-stream"):
-            return False
-    return True
 
 
 _FORGET = text("""

@@ -15,9 +15,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage.database import Database
 from storage.journal import write_journal
 from storage.keys import ASSETS, RENDITIONS, asset_key
+from storage.object_claims import take_away_unless_owned
 from storage.objects import Objects
-from storage.reconcile_repair import take_away_unless_owned
-from storage.reconcile_rows import is_owned
+from storage.reconcile_rows import owners_in
 from storage.retention_rules import DRAFTS, REJECTED
 
 REMOVED = "retention_removed"
@@ -80,10 +80,7 @@ async def remove(db: Database, objects: Objects, rules: list[str]) -> list[Remov
     What broke off in the middle leaves objects that nobody owns, which `sanshen reconcile` finds.
     """
 
-    async def owns(bucket: str, key: str) -> bool:
-        async with db.transaction() as session:
-            return await is_owned(session, bucket, key)
-
+    owns = owners_in(db)
     found: list[Removal] = []
     for rule in rules:
         async with db.transaction() as session:
@@ -94,7 +91,7 @@ async def remove(db: Database, objects: Objects, rules: list[str]) -> list[Remov
             if removal is None:
                 continue
             for each in removal.objects:
-                await take_away_unless_owned(objects, owns, each.bucket, each.key)
+                await take_away_unless_owned(db, objects, owns, each.bucket, each.key)
             found.append(removal)
     return found
 

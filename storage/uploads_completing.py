@@ -22,6 +22,7 @@ from storage.database import Database
 from storage.errors import Conflict, NotFound, UploadRefused
 from storage.items import load_item
 from storage.keys import ASSETS, asset_key
+from storage.object_claims import lock_object
 from storage.objects import Objects
 from storage.stored import StoredObject
 from storage.tables import Asset, Upload
@@ -77,6 +78,7 @@ async def _verified(db: Database, objects: Objects, upload: Upload) -> Asset:
         await _forget(db, objects, upload)
         raise problem
     key = asset_key(stored.sha256)
+    await _claim(db, upload, stored.sha256)
     if not await _is_there(objects, key, stored):
         await objects.copy((ASSETS, upload.object_key), (ASSETS, key), "application/octet-stream")
         if not await _is_there(objects, key, stored):
@@ -90,6 +92,15 @@ async def _verified(db: Database, objects: Objects, upload: Upload) -> Asset:
         filename=upload.filename,
         object_key=key,
     )
+
+
+async def _claim(db: Database, upload: Upload, sha256: str) -> None:
+    """Announce the content before we look for it: from here on nobody removes it (`storage.object_claims`)."""
+    async with db.transaction() as session:
+        await lock_object(session, asset_key(sha256))
+        fits = (col(Upload.id) == upload.id, col(Upload.state) == "open")
+        if not (await session.exec(update(Upload).where(*fits).values(content_sha256=sha256))).rowcount:
+            raise _over()
 
 
 async def _is_there(objects: Objects, key: str, stored: StoredObject) -> bool:

@@ -21,6 +21,7 @@ class Upload(SQLModel, table=True):
         Index("upload_person", "person_id", "created_at"),
         Index("upload_open", "expires_at", postgresql_where=text("state = 'open'")),
         Index("upload_unclean", "id", postgresql_where=text(UNCLEAN)),
+        Index("upload_content", "content_sha256", postgresql_where=text("state = 'open'")),
     )
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     submission_id: UUID = Field(foreign_key="submission.id", index=True)
@@ -34,6 +35,7 @@ class Upload(SQLModel, table=True):
     caption: str = ""
     size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
     sha256: str | None = None  # as the client declared it
+    content_sha256: str | None = None  # as it was read back: while open, nobody removes this content
     part_size_bytes: int
     object_key: str
     s3_upload_id: str = ""  # empty until the store gave one

@@ -15,11 +15,12 @@ from states.content import AssetRef
 from states.item import State
 from storage.assets import add_asset
 from storage.keys import ASSETS, LEDGER, PUBLIC, RENDITIONS, asset_key, incoming_key, rendition_key
-from storage.listing import ASIDE, Listed, listing, older_copies, take_away
+from storage.listing import ASIDE, Listed, listing, older_copies
 from storage.log_copies import mark_copied, to_be_copied
+from storage.object_claims import take_away_unless_owned
 from storage.objects import Objects
 from storage.reconcile import Difference, Expected, Report, merged
-from storage.reconcile_rows import LEDGER_PLACE
+from storage.reconcile_rows import LEDGER_PLACE, owners_in
 from storage.renditions import Wanted, put_ready, want
 from storage.settings import Settings
 from storage.tables import Asset, Rendition
@@ -210,7 +211,8 @@ async def test_orphans_older_than_a_day_are_removed_and_younger_ones_stay(store:
 async def test_object_taken_from_a_bucket_without_versions_can_come_back_for_a_day(store: Store) -> None:
     made = rendition_key("ef" * 32, "0123/a.mp4")
     await store.objects.put_bytes(RENDITIONS, made, b"perhaps", "video/mp4")
-    await take_away(store.objects, RENDITIONS, made)
+    db = store.newsroom.db
+    assert await take_away_unless_owned(db, store.objects, owners_in(db), RENDITIONS, made)
     assert [each.key for each in await older_copies(store.objects, RENDITIONS, made)] == [ASIDE + made]
     assert _told(await store.look(later=timedelta(hours=1), repairs=True)) == []
     assert await store.objects.exists(RENDITIONS, ASIDE + made)
@@ -255,39 +257,6 @@ async def test_what_an_open_upload_has_sent_is_no_orphan(store: Store) -> None:
     assert (report.young, report.findings) == (0, [])
 
 
-async def test_content_sent_again_while_its_orphan_goes_is_put_back(store: Store) -> None:
-    data = b"sent twice"
-    key = asset_key(hashlib.sha256(data).hexdigest())
-    await store.objects.put_bytes(ASSETS, key, data, "image/png")
-    item = (await store.newsroom.draft()).id
-    reconciler = Reconciler(store.newsroom.db, store.objects, datetime.now(UTC) + TOMORROW)
-    asked: list[str] = []
-
-    class Racing(Reconciler):
-        async def owns(self, bucket: str, key: str) -> bool:
-            owned = await reconciler.owns(bucket, key)
-            asked.append(key)
-            if (
-                len(asked) == 2
-            ):  # the last look before it goes: the upload finds the object there and makes its row
-                await _row_alone(store, item, data)
-            return owned
-
-    report = await Racing(store.newsroom.db, store.objects, reconciler.now).run(repairs=True)
-    assert [each.difference for each in report.findings] == [Difference.ORPHANED]
-    assert len(asked) == 3
-    assert await store.objects.read(ASSETS, key) == data
-
-
-async def _row_alone(store: Store, item: UUID, data: bytes) -> None:
-    sha256 = hashlib.sha256(data).hexdigest()
-    asset = Asset(
-        submission_id=item, sha256=sha256, size_bytes=len(data), filename="a", object_key=asset_key(sha256)
-    )
-    async with store.newsroom.db.transaction() as session:
-        await add_asset(session, asset)
-
-
 async def test_missing_public_file_of_a_live_story_is_put_again_from_its_rendition(store: Store) -> None:
     item, public = await store.story()
     before = await store.objects.read(PUBLIC, public)
@@ -329,7 +298,7 @@ async def test_story_retracted_during_the_repair_is_not_before_readers_afterward
             return owned
 
     await Racing(store.newsroom.db, store.objects, datetime.now(UTC)).run(repairs=True)
-    assert len(asked) == 3
+    assert len(asked) == 4
     assert not await store.objects.exists(PUBLIC, public)
 
 
