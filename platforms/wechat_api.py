@@ -54,7 +54,8 @@ class Tokens:
 
     def keep(self, key: str, token: str, expires_in_s: float) -> None:
         """Keep a token that was just given for so many seconds."""
-        self._kept[key] = (token, self._clock() + min(expires_in_s, _TOKEN_LONGEST_S) - _TOKEN_MARGIN_S)
+        lasts_s = max(0.0, min(expires_in_s, _TOKEN_LONGEST_S))
+        self._kept[key] = (token, self._clock() + lasts_s - _TOKEN_MARGIN_S)
 
     def forget(self, key: str, token: str) -> None:
         """Drop this token, unless another one was kept meanwhile."""
@@ -135,7 +136,7 @@ class Account:
         if code:  # here 40001 is said of the secret
             raise _meaning(40125 if code == 40001 else code, is_final=False)
         token, seconds = text_in(body, "access_token"), body.get("expires_in")
-        self._tokens.keep(self._key, token, float(seconds) if isinstance(seconds, int | float) else 0.0)
+        self._tokens.keep(self._key, token, seconds if isinstance(seconds, int | float) else 0.0)
         return token
 
 
@@ -157,7 +158,7 @@ def _code(answer: Answer, body: Mapping[str, Any]) -> int:
     value = body.get("errcode", 0)
     try:
         code = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise CallFailed(broken_off(is_final=answer.is_final)) from None
     if answer.status >= 400 and not code:
         raise CallFailed(Refused(_words(answer.status, "HTTP")))

@@ -186,6 +186,42 @@ async def test_body_holds_text_and_rehosted_pictures_and_no_video(act, simulator
         assert text in content
 
 
+async def test_sound_and_pages_are_left_out_and_the_first_picture_is_the_cover(act, simulator, story):
+    others = [
+        replace(story.media[0], kind=kind, asset_sha256=digit * 64, renditions={}, caption=kind)
+        for kind, digit in (("audio", "3"), ("package", "4"))
+    ]
+    await published(act, simulator, replace(story, media=(*others, story.media[1])))
+    content = simulator.live[0].news["content"]
+    assert content.count("<img ") == 1
+    assert "audio" not in content
+    assert "package" not in content
+    assert simulator.calls.count(ADD_MATERIAL) == 1
+
+
+async def test_a_link_longer_than_the_platform_takes_is_refused(act, simulator, story, tools):
+    tools.site = replace(tools.site, url="https://news.example.org/" + "x" * 1000)
+    refused = await act.publish(story)
+    assert isinstance(refused, Refused)
+    assert "阅读原文" in refused.text.zh
+    assert simulator.calls == []
+
+
+@pytest.mark.parametrize("url", [None, "javascript:alert(1)", "http://" + "x" * 3000])
+async def test_a_picture_without_a_usable_address_is_never_lost_silently(
+    platform, account, make_tools, tools, story, url
+):
+    def handler(request):
+        if request.url.path == TOKEN:
+            return httpx.Response(200, json={"access_token": "t", "expires_in": 10**400})
+        return httpx.Response(200, json={"media_id": "m", "url": url})
+
+    broken = make_tools(handler)
+    broken.private = tools.private
+    outcome = await platform.publish(story, account, "d1", broken)
+    assert isinstance(outcome, TryLater)
+
+
 async def test_body_of_hostile_text_is_escaped(act, simulator, poisoned, story, platform):
     poisoned = replace(poisoned, title="标题<b>", media=story.media, byline="</p>", digest="x")
     accepted = await act.publish(poisoned)
@@ -522,10 +558,7 @@ async def test_retract_of_what_never_came_out_is_confirmed(act, simulator, story
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("number", [1, 2])
-async def test_retract_with_a_fault_at_any_call_ends_with_nothing_live(
-    act, simulator, story, monkeypatch, fault, number
-):
-    monkeypatch.setattr(wechat_api, "TIMEOUT_S", 0.02)
+async def test_retract_with_a_fault_at_any_call_ends_with_nothing_live(act, simulator, story, fault, number):
     confirmed = await published(act, simulator, story)
     simulator.faults = {len(simulator.calls) + number: fault}
     for _ in range(4):

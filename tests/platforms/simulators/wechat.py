@@ -42,7 +42,7 @@ class Fault(StrEnum):
 
     CUT_BEFORE = "cut before accept"
     CUT_AFTER = "cut after accept"
-    SLOW_BEFORE = "slow, then cut, before accept"
+    SLOW_BEFORE = "slow, before accept"
     SLOW_AFTER = "slow, after accept"
     ERROR_500_BEFORE = "500 before accept"
     ERROR_500_AFTER = "500 after accept"
@@ -101,7 +101,7 @@ class Simulator:
     draft_check: int = 0  # 53503, 53504 or 53505: what the next submit is told
     minute_quota: int | None = None
     list_lag_s: float = 0.0  # how long a published article is missing from the list
-    slow_s: float = 30.0
+    slow_s: float = 0.0  # how long a slow request takes before the caller is taken to have given up
     faults: dict[int, Fault] = field(default_factory=dict)
     before: Callable[[str], None] | None = None  # called with each path, before anything else
     calls: list[str] = field(default_factory=list)
@@ -147,7 +147,8 @@ class Simulator:
             await self._answer(request)
         if fault in (Fault.SLOW_BEFORE, Fault.SLOW_AFTER):
             await asyncio.sleep(self.slow_s)
-        if fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.SLOW_BEFORE, Fault.SLOW_AFTER):
+            raise httpx.ReadTimeout("slow")
+        if fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER):
             raise httpx.ReadError("cut")
         answers: dict[Fault, Response] = {
             Fault.ERROR_500_BEFORE: Response("no", 500),
