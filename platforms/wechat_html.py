@@ -27,8 +27,8 @@ class Picture:
 
 
 def cover_of(story: Story) -> Picture | None:
-    """The cover: that of the first picture or video. None where the story has neither."""
-    shown = (Picture(media, COVER_PROFILE) for media in story.media if media.kind in ("video", "still"))
+    """The cover: that of the chosen or the first picture or video. None where the story has neither."""
+    shown = (Picture(media, COVER_PROFILE) for media in story.cover_first if media.kind in ("video", "still"))
     return next(shown, None)
 
 

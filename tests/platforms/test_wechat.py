@@ -199,6 +199,17 @@ async def test_sound_and_pages_are_left_out_and_the_first_picture_is_the_cover(a
     assert simulator.calls.count(ADD_MATERIAL) == 1
 
 
+async def test_the_chosen_cover_is_the_one_that_goes_up(act, simulator, story, tools):
+    still = story.media[1]
+    tools.private[still.renditions["wechat_cover"].primary.object_key] = (
+        b"RIFF, so that it is seen to be asked for"
+    )
+    refused = await act.publish(replace(story, cover=still.asset_sha256))
+    assert isinstance(refused, Refused)
+    assert "40005" in refused.text.zh
+    assert simulator.calls == [TOKEN, ADD_MATERIAL]
+
+
 async def test_a_link_longer_than_the_platform_takes_is_refused(act, simulator, story, tools):
     tools.site = replace(tools.site, url="https://news.example.org/" + "x" * 1000)
     refused = await act.publish(story)
