@@ -1,7 +1,10 @@
 """Real servers for the tests that need them, and a small newsroom in a database of its own for each module."""
 
 import asyncio
+import os
+import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -144,35 +147,134 @@ def own_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @contextmanager
 def _running_gateway(folder: Path) -> Iterator[Settings]:
-    keys = load_secrets(folder)
-    s3.prepare(folder, keys)
-    port = _free_port()
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            s3.command(folder, port),
-            env=child_environment(s3.environment(keys), folder),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=die_with_parent(s3.STOP_SIGNAL),  # noqa: PLW1509 - a prctl
-        )
-    settings = Settings(
-        home=folder,
-        s3_endpoint=f"http://127.0.0.1:{port}",
-        s3_access_key=keys.s3_access_key,
-        s3_secret_key=SecretStr(keys.s3_secret_key),
-    )
+    gateway = Gateway(folder)
     try:
-        _run_apart(lambda: asyncio.run(_open_store(settings, port)))
-        yield settings
+        gateway.start()
+        yield gateway.settings
     finally:
-        server.send_signal(s3.STOP_SIGNAL)  # killed, it would leave its sockets in /tmp for the next user
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        gateway.stop()
         shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+class Gateway:
+    """An S3 gateway with its data in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keys = load_secrets(folder)
+        self.port = _free_port()
+        self.settings = Settings(
+            home=folder,
+            s3_port=self.port,
+            s3_endpoint=f"http://127.0.0.1:{self.port}",
+            s3_access_key=self.keys.s3_access_key,
+            s3_secret_key=SecretStr(self.keys.s3_secret_key),
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Comes back when it answers and has its buckets."""
+        s3.prepare(self.folder, self.keys)
+        with (self.folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                s3.command(self.folder, self.port),
+                env=child_environment(s3.environment(self.keys), self.folder),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent(s3.STOP_SIGNAL),  # noqa: PLW1509 - a prctl
+            )
+        _run_apart(lambda: asyncio.run(_open_store(self.settings, self.port)))
+
+    def signal(self, number: int) -> None:
+        """Send it a signal; of one that is killed, the end is waited for."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        if number == signal.SIGKILL:
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self.process is None:
+            return
+        self.process.send_signal(
+            s3.STOP_SIGNAL
+        )  # killed, it would leave its sockets in /tmp for the next user
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class SmallStore(Gateway):
+    """A gateway whose disk is small enough to be filled."""
+
+    @property
+    def _filler(self) -> Path:
+        return self.folder / "filler"
+
+    def fill(self, leave_bytes: int = 0) -> None:
+        """Take all space but so much of its disk."""
+        file = os.open(self._filler, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        try:
+            while (free := shutil.disk_usage(self.folder).free - leave_bytes) > 0:
+                os.write(file, bytes(min(free, 2**20)))
+        finally:
+            os.close(file)
+
+    def empty(self) -> None:
+        """Give the space back."""
+        self._filler.unlink()
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallStore]:
+    """A gateway of this module's own on a disk of 256 MiB, a tmpfs; skipped where none can be mounted."""
+    with _small_disk(tmp_path_factory.mktemp("small")) as folder:
+        (folder / "s3").mkdir()
+        store = SmallStore(folder / "s3")
+        store.settings = store.settings.model_copy(update={"s3_folder": s3.data_folder(store.folder)})
+        try:
+            store.start()
+            yield store
+        finally:
+            store.stop()
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Path]:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(folder)]
+    if not _can_run(mount):
+        yield from _disk_of_a_namespace(folder, mount)
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def _disk_of_a_namespace(folder: Path, mount: list[str]) -> Iterator[Path]:
+    """Who may not mount may do so in a namespace of their own; its process shows it to others below /proc."""
+    if shutil.which("unshare") is None:
+        pytest.skip("no small disk: this user may not mount one, and there is no unshare")
+    inside = f"{shlex.join(mount)} && echo mounted && exec cat"
+    holder = subprocess.Popen(
+        ["unshare", "-rm", "sh", "-c", inside], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        if holder.stdout.readline() != b"mounted\n":
+            pytest.skip("no small disk: this user may mount nothing, nor make a namespace to mount in")
+        yield Path(f"/proc/{holder.pid}/root") / folder.relative_to("/")
+
+
+def _can_run(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def _free_port() -> int:

@@ -12,6 +12,7 @@ from deployments.stack.addresses import Embedded
 from deployments.stack.errors import PartFailed
 from deployments.stack.parts import Item, Part, Step
 from deployments.stack.postgres import Cluster
+from deployments.stack.s3_watch import Watch
 from deployments.stack.secrets import Secrets
 from states.text import Text
 from storage.settings import Settings
@@ -70,7 +71,7 @@ def _s3(settings: Settings, keys: Secrets) -> Part:
         label=Text(zh="对象存储 SeaweedFS", en="Object store (SeaweedFS)"),
         command=s3.command(folder, settings.s3_port),
         env=s3.environment(keys),
-        ready=functools.partial(s3.is_ready, settings.s3_port),
+        ready=Watch(settings),
         url=settings.s3_endpoint,
         before=_in_thread(functools.partial(s3.prepare, folder, keys)),
         stop_signal=s3.STOP_SIGNAL,
