@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import decisions, ledger, media, queue, search, sign_off, story, uploads
+from benchmarks import decisions, drill, ledger, media, queue, search, sign_off, story, uploads
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
     "decisions": decisions.measure,
+    "drill": drill.measure,
     "ledger": ledger.measure,
     "media": media.measure,
     "queue": queue.measure,

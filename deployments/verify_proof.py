@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 REVIEWS = {"first_review", "second_review", "final_review"}
 OUTGOING = {"go_out", "delivery_confirmed", "delivery_handed_off", "delivery_refused", "delivery_unknown"}
+FAULTS = (InvalidSignature, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 PROVES = """成立。 It holds.
 【证明】稿件 {item} 的 {seq} 个事件逐字如此，依次在日志 {origin} 的前 {size} 条中；截至第 {as_of} 条再无其他事件；
 现状态 {state}；凡发布的内容和成品，都先由作者以外的三个人在三审中签过；所附内容即所签内容。
@@ -195,5 +196,5 @@ if __name__ == "__main__":
     given = parser.parse_args()
     try:
         sys.stdout.write(check(given.proof, given.key.strip(), given.checkpoint))
-    except (InvalidSignature, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except FAULTS as error:
         sys.exit(f"不成立。 It does not hold. {str(error) or '签名无效。 A signature is forged.'}")
