@@ -5,6 +5,7 @@ Unknown (may have been accepted). The words are ours alone: an address, a body o
 """
 
 import asyncio
+import io
 import json
 import logging
 import math
@@ -160,9 +161,16 @@ def _built(client: httpx.AsyncClient, request: Request) -> httpx.Request:
         headers=headers,
         content=content,
         data=request.form,
-        files=request.files,
+        files=_in_pieces(request.files),
         timeout=httpx.Timeout(request.timeout_s, connect=min(CONNECT_TIMEOUT_S, request.timeout_s)),
     )
+
+
+def _in_pieces(files: Mapping[str, tuple[str, bytes, str]] | None) -> dict[str, Any] | None:
+    # As a file it is sent in small pieces; as bytes, every layer down to the socket would copy the whole of it.
+    if files is None:
+        return None
+    return {field: (name, io.BytesIO(data), type_) for field, (name, data, type_) in files.items()}
 
 
 def _raise_for_status(response: httpx.Response, *, is_final: bool) -> None:

@@ -52,22 +52,23 @@ async def sign_in(tools: Tools, destination: DestinationConfig) -> Account:
 async def upload_video(account: Account, file: StoryFile) -> str:
     """The video id of an uploaded file, in parts where it is large, of which one is in memory. Raises CallFailed."""
     if file.size_bytes < PART_BYTES + PART_MIN_BYTES:
-        data = await _send_file(
-            account, "upload_video", "video", await _bytes(account, file, 0, file.size_bytes)
-        )
+        data = await _send_file(account, "upload_video", await _bytes(account, file, 0, file.size_bytes))
         return _id(_inner(data, "video"), "video_id")
     begun = await _ask(account, _video_call("init_video_part_upload"))
     upload = {"upload_id": _id(begun, "upload_id")}
-    async for number, part in _parts(account, file):
-        await _send_file(account, "upload_video_part", "video", part, upload | {"part_number": str(number)})
+    first = 0
+    for number, size in enumerate(part_sizes(file.size_bytes), 1):  # they count from 1
+        query = upload | {"part_number": str(number)}
+        # No name holds a part, so that it is gone before the next is read.
+        await _send_file(account, "upload_video_part", await _bytes(account, file, first, size), query)
+        first += size
     data = await _ask(account, _video_call("complete_video_part_upload"), upload)
     return _id(_inner(data, "video"), "video_id")
 
 
 async def upload_cover(account: Account, file: StoryFile) -> str:
     """The image id of an uploaded cover. Raises CallFailed."""
-    image = await _bytes(account, file, 0, file.size_bytes)
-    data = await _send_file(account, "upload_image", "image", image)
+    data = await _send_file(account, "upload_image", await _bytes(account, file, 0, file.size_bytes))
     return _id(_inner(data, "image"), "image_id")
 
 
@@ -115,13 +116,6 @@ def part_sizes(size_bytes: int) -> tuple[int, ...]:
     return (*([PART_BYTES] * (count - 1)), PART_BYTES + rest)
 
 
-async def _parts(account: Account, file: StoryFile) -> AsyncIterator[tuple[int, bytes]]:
-    first = 0
-    for number, size in enumerate(part_sizes(file.size_bytes), 1):  # they count from 1
-        yield number, await _bytes(account, file, first, size)
-        first += size
-
-
 async def _bytes(account: Account, file: StoryFile, first: int, size: int) -> bytes:
     data = await account.tools.read_part(file.object_key, first, size)
     if len(data) != size:
@@ -130,15 +124,16 @@ async def _bytes(account: Account, file: StoryFile, first: int, size: int) -> by
 
 
 async def _send_file(
-    account: Account, name: str, kind: str, data: bytes, query: Mapping[str, str] | None = None
+    account: Account, name: str, data: bytes, query: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    file = ("video.mp4", data, "video/mp4") if kind == "video" else ("cover.jpg", data, "image/jpeg")
+    is_image = name == "upload_image"
+    file = ("cover.jpg", data, "image/jpeg") if is_image else ("video.mp4", data, "video/mp4")
     request = Request(
         "POST",
         account.url + _video_call(name),
         query={"open_id": account.open_id, **(query or {})},
         headers={"access-token": account.access_token},
-        files={kind: file},
+        files={"image" if is_image else "video": file},
         timeout_s=UPLOAD_TIMEOUT_S,
     )
     return _data(await call(account.tools, request))

@@ -202,3 +202,20 @@ def test_retry_after(value, expected):
 def test_retry_after_as_a_date():
     later = datetime.now(UTC) + timedelta(seconds=60)
     assert retry_after_s(format_datetime(later, usegmt=True)) == pytest.approx(60, abs=2)
+
+
+async def test_a_file_is_sent_in_small_pieces_of_known_length(make_tools):
+    sizes = []
+
+    class Counting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            sizes.extend([len(chunk) async for chunk in request.stream])
+            assert int(request.headers["Content-Length"]) == sum(sizes)
+            return httpx.Response(200, stream=httpx.ByteStream(b"{}"))
+
+    tools = make_tools()
+    async with httpx.AsyncClient(transport=Counting()) as client:
+        tools.http = client
+        await call(tools, request(files={"video": ("v.mp4", bytes(1_000_000), "video/mp4")}))
+    assert sum(sizes) > 1_000_000
+    assert max(sizes) <= 65_536
