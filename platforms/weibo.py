@@ -62,8 +62,8 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 class WeiboPlatform(Platform):
     """Title, digest where it fits, link and pictures. The secret is the access token. Settings: `uid`, `rip` (our
-    public address), `api` (`share`: one picture, and the link must be of the app's `safe_domain`; `commercial`: up to
-    nine), and `api_url` where a gateway stands in.
+    public address), `api` (`share`: one picture; `commercial`: up to nine), `safe_domain` (what is shared must link to
+    it), and `api_url` where a gateway stands in.
     """
 
     name = "weibo"
@@ -97,7 +97,8 @@ class WeiboPlatform(Platform):
             return Refused(_LINK_TOO_LONG)
         try:
             account = Account.of(destination, tools)
-            if not account.is_commercial and not _is_within(link, account.safe_domain):
+            is_shared = not account.is_commercial or not pictures_of(story)
+            if is_shared and not _is_within(link, account.safe_domain):
                 return Refused(_NOT_SAFE)
             return _confirmed(account, await _post(account, story, text, delivery_id))
         except CallFailed as failed:
@@ -122,7 +123,7 @@ class WeiboPlatform(Platform):
         ours, alike = _ours(posts, text, sent), _alike(posts, story.title, sent)
         if len(ours) == 1:
             return _confirmed(account, ours[0].id)
-        if ours or alike or not self._is_too_late(posts, sent, is_all=is_all):
+        if ours or alike or not self._would_be_listed(posts, sent, is_all=is_all):
             return Unknown(_SEVERAL if len(ours) > 1 else _NOT_LISTED)
         return TryLater(_NEVER_CAME)
 
@@ -154,8 +155,8 @@ class WeiboPlatform(Platform):
             return failed.outcome
         return Confirmed(sent.external_id, None)
 
-    def _is_too_late(self, posts: tuple[Post, ...], sent: Sent, *, is_all: bool) -> bool:
-        # The list must reach back to before our call, and the platform's own delay must be long over.
+    def _would_be_listed(self, posts: tuple[Post, ...], sent: Sent, *, is_all: bool) -> bool:
+        # Had our post come to be, would it be among these? The list must reach back to before our call, and the platform's own delay must be long over.
         if sent.began_at is None or self._clock() - sent.began_at.timestamp() < ABSENT_AFTER_S:
             return False
         return is_all or any(not _is_since(post, sent.began_at) for post in posts)

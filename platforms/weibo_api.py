@@ -20,7 +20,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom to post as, and how; the token stays out of the repr. Raises CallFailed where it is not set up."""
+    """Whom to post as, and how; the token stays out of the repr."""
 
     tools: Tools = field(repr=False)
     uid: str

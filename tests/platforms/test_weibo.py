@@ -107,6 +107,15 @@ async def test_the_commercial_calls_take_up_to_nine_pictures_and_a_mark(
     assert post.annotations == [{"sanshen": "d1"}]
 
 
+async def test_without_a_picture_the_commercial_account_shares_too(platform, piece, commercial, tools, sim):
+    bare = replace(piece, media=())
+    homeless = replace(commercial, settings={**commercial.settings, "safe_domain": ""})
+    assert isinstance(await platform.publish(bare, homeless, "d1", tools), Refused)
+    assert sim.calls == []
+    assert isinstance(await platform.publish(bare, commercial, "d1", tools), Confirmed)
+    assert sim.calls == ["/2/statuses/share.json"]
+
+
 async def test_a_digest_that_does_not_fit_is_left_out_as_a_whole(piece):
     long = replace(piece, digest="长" * 90)
     assert text_of(long, LINK) == f"【{piece.title}】 {LINK}"
