@@ -62,8 +62,8 @@ _NO_WORD = re.compile(r"[\W_]+")
 
 class WeiboPlatform(Platform):
     """Title, digest where it fits, link and pictures. The secret is the access token. Settings: `uid`, `rip` (our
-    public address), `api` (`share`: one picture; `commercial`: up to nine), `safe_domain` (what is shared must link to
-    it), and `api_url` where a gateway stands in.
+    public address), `api` (`share`: one picture; `commercial`: up to nine), `safe_domain` (what is shared must
+    link to it), and `api_url` where a gateway stands in.
     """
 
     name = "weibo"
@@ -156,7 +156,8 @@ class WeiboPlatform(Platform):
         return Confirmed(sent.external_id, None)
 
     def _would_be_listed(self, posts: tuple[Post, ...], sent: Sent, *, is_all: bool) -> bool:
-        # Had our post come to be, would it be among these? The list must reach back to before our call, and the platform's own delay must be long over.
+        # Had our post come to be, would it be among these?
+        # The list must reach back to before our call, and the platform's own delay must be long over.
         if sent.began_at is None or self._clock() - sent.began_at.timestamp() < ABSENT_AFTER_S:
             return False
         return is_all or any(not _is_since(post, sent.began_at) for post in posts)
