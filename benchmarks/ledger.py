@@ -55,7 +55,7 @@ async def measure() -> dict[str, Any]:
 
 
 async def _measure(url: str, folder: Path) -> dict[str, Any]:
-    items = await _write(url, _EVENTS)
+    items = await write_stories(url, _EVENTS)
     db, signer = Database(url, 2), new_signer()
     batches = await _sequence(db, signer)
     verified, proved, checked = [], [], []
@@ -114,8 +114,8 @@ async def _one_by_one(db: Database, signer: Signer) -> list[float]:
     return waits
 
 
-async def _write(url: str, count: int) -> list[UUID]:
-    """Pieces from their draft to publication, as the write path would have left them."""
+async def write_stories(url: str, count: int) -> list[UUID]:
+    """So many events: pieces from their draft to publication, as the write path would have left them; their ids."""
     connection = await asyncpg.connect(url)
     await connection.set_type_codec(
         "jsonb",
