@@ -15,13 +15,29 @@ export class Refused extends Error {
   }
 }
 
-/** A failure that may pass: no network, a server that is busy or away. */
+/** A failure that may pass: nothing answers, or a server or store that is busy, full or failing says "not now". */
 class Passing extends Error {
   isPassing = true;
-  constructor(message, retryAfterS = 0) {
+  constructor(message, { status = 0, problem = {}, retryAfterS = 0 } = {}) {
     super(message);
+    this.isAnswered = status > 0;
     this.retryAfterS = retryAfterS;
+    const { zh, en } = status ? notNow(status) : NOTHING_ANSWERS;
+    this.zh = problem.detail_zh ?? zh;
+    this.en = problem.detail_en ?? en;
   }
+}
+
+const NOTHING_ANSWERS = {
+  zh: "连不上服务器，接通后自动继续；已传完的部分不会丢失。",
+  en: "Nothing answers. This goes on by itself as soon as something does; what has arrived is not lost.",
+};
+
+function notNow(status) {
+  return {
+    zh: `存储暂时收不下数据（${status}），可能已满或繁忙。稍后自动继续；已传完的部分不会丢失。`,
+    en: `The store takes nothing now (${status}): it may be full or busy. This goes on by itself; what has arrived is not lost.`,
+  };
 }
 
 /** The address of a part has run out, or its upload has ended. */
@@ -29,16 +45,21 @@ class Stale extends Error {
   isStale = true;
 }
 
-/** Calls of the API, repeated until they are answered: every one of them may be sent twice. */
+/**
+ * Calls of the API, repeated until they are answered: every one of them may be sent twice. `onWait` gets the failure
+ * (zh, en, isAnswered) before each wait, `onGoOn` is called after it.
+ */
 export function requesting(api, headers) {
-  return async (method, path, { body, headers: more = {}, signal, isMissingFine = false } = {}) => {
+  return async (method, path, { body, headers: more = {}, signal, isMissingFine = false, onWait, onGoOn } = {}) => {
     for (let failures = 0; ; failures += 1) {
       try {
         return await once(api + path, { method, body, headers: { ...headers(), ...more }, signal, isMissingFine });
       } catch (error) {
         signal?.throwIfAborted();
         if (!error.isPassing) throw error;
+        onWait?.(error);
         await waitForNetwork(failures, error.retryAfterS, signal);
+        onGoOn?.();
       }
     }
   };
@@ -47,16 +68,19 @@ export function requesting(api, headers) {
 async function once(address, { method, body, headers, signal, isMissingFine }) {
   const json = body && { "Content-Type": "application/json" };
   const options = { method, headers: { ...headers, ...json }, body: body && JSON.stringify(body), signal };
-  const answer = await fetch(address, options).catch((error) => {
+  const cut = (error) => {
     throw new Passing(error.message);
-  });
-  if (answer.ok) return answer.status === 204 ? null : answer.json();
+  };
+  const answer = await fetch(address, options).catch(cut);
+  if (answer.ok) return answer.status === 204 ? null : answer.json().catch(cut);
   if (answer.status === 404 && isMissingFine) return null;
   const problem = await answer.json().catch(() => ({}));
-  if (answer.status >= 500 || answer.status === 429 || problem.type === "/problems/conflict") {
-    throw new Passing(`HTTP ${answer.status}`, Number(answer.headers.get("Retry-After")) || 0);
+  const { status } = answer;
+  if (status >= 500 || status === 429 || status === 423 || problem.type === "/problems/conflict") {
+    const retryAfterS = Number(answer.headers.get("Retry-After")) || 0;
+    throw new Passing(`HTTP ${status}`, { status, problem, retryAfterS });
   }
-  throw new Refused(answer.status, problem);
+  throw new Refused(status, problem);
 }
 
 /** PUT one part. Only XMLHttpRequest tells how much of a body has gone out. One that stands still is given up. */
@@ -87,7 +111,7 @@ export function putPart(address, piece, signal, onProgress) {
 
 function failure(status) {
   if (status === 403 || status === 404) return new Stale(`HTTP ${status}`);
-  if (status >= 500 || status === 429 || status === 408) return new Passing(`HTTP ${status}`);
+  if (status >= 500 || status === 429 || status === 408) return new Passing(`HTTP ${status}`, { status });
   return new Error(`HTTP ${status}`);
 }
 

@@ -16,6 +16,8 @@ import { Refused, putPart, requesting, waitForNetwork } from "./sending.js";
 const PARTS_AT_ONCE = 3;
 const FILES_AT_ONCE = 2;
 const MOST_ROUNDS_IN_VAIN = 3;
+// A round that ended without a part after so long was one of waiting, until its addresses ran out.
+const ROUND_OF_WAITING_MS = 300_000;
 const RATE_WINDOW_MS = 20_000;
 const ENDED = ["done", "failed", "cancelled"];
 
@@ -68,10 +70,12 @@ export class UploadQueue {
 
 /**
  * One file on its way. Emits "change" whenever one of these does:
- *   state        waiting, hashing, sending, offline, paused, finishing; then done, failed or cancelled
+ *   state        waiting, hashing, sending, paused, finishing; then done, failed or cancelled. Between them, and
+ *                going on by itself: offline (nothing answers), stalled (the server or the store is busy, full or
+ *                failing, and says so; also while the upload is finished)
  *   sentBytes    of sizeBytes, with what arrived before
  *   secondsLeft  by the last 20 s; null while nothing moves
- *   problem      {zh, en} when it failed
+ *   problem      {zh, en} when it failed, and while it is offline or stalled: what it waits for
  * `finished` becomes what `complete` answers, or is rejected with the problem.
  */
 export class Upload extends EventTarget {
@@ -135,7 +139,7 @@ export class Upload extends EventTarget {
       const begun = await this.#begin(signal);
       await this.#send(begun, signal);
       this.#become("finishing");
-      const done = await this.#queue.request("POST", `${this.#path}/${begun.id}/complete`, { signal });
+      const done = await this.#ask("POST", `${this.#path}/${begun.id}/complete`, { signal });
       this.#remembered.forget();
       this.#become("done");
       this.#succeed(done);
@@ -168,7 +172,7 @@ export class Upload extends EventTarget {
   async #begin(signal) {
     const kept = this.#remembered.read();
     if (kept.id) {
-      const found = await this.#queue.request("GET", `${this.#path}/${kept.id}`, { signal, isMissingFine: true });
+      const found = await this.#ask("GET", `${this.#path}/${kept.id}`, { signal, isMissingFine: true });
       if (found && ["open", "completed"].includes(found.state)) return found;
       this.#remembered.forget();
     }
@@ -177,7 +181,7 @@ export class Upload extends EventTarget {
     const key = this.#remembered.key();
     const body = { filename: this.file.name, size_bytes: this.sizeBytes, sha256 };
     if (/^[\w.+-]+\/[\w.+-]+$/.test(this.file.type)) body.media_type = this.file.type;
-    const begun = await this.#queue.request("POST", this.#path, { body, headers: { "Idempotency-Key": key }, signal });
+    const begun = await this.#ask("POST", this.#path, { body, headers: { "Idempotency-Key": key }, signal });
     this.#remembered.keep(begun.id);
     return begun;
   }
@@ -202,12 +206,14 @@ export class Upload extends EventTarget {
     let [shown, rounds] = [begun, 0];
     while (shown.state === "open" && shown.arrived.length < shown.part_count) {
       if (rounds === MOST_ROUNDS_IN_VAIN) throw new Error("the store takes no part, with new addresses either");
+      const began = performance.now();
       this.#arrivedBytes = arrivedBytes(shown);
       this.#moved();
       await this.#sendParts(shown, signal);
       const before = shown.arrived.length;
-      shown = await this.#queue.request("GET", `${this.#path}/${begun.id}`, { signal });
-      rounds = shown.arrived.length > before ? 0 : rounds + 1;
+      shown = await this.#ask("GET", `${this.#path}/${begun.id}`, { signal });
+      const hasWaited = performance.now() - began > ROUND_OF_WAITING_MS;
+      rounds = shown.arrived.length > before || hasWaited ? 0 : rounds + 1;
     }
   }
 
@@ -236,11 +242,28 @@ export class Upload extends EventTarget {
         this.#inFlight.delete(part.number);
         if (error.isStale || signal.aborted) return signal.throwIfAborted(); // a new address is asked for
         if (!error.isPassing) throw error;
-        this.#become("offline");
+        this.#wait(error);
         await waitForNetwork(failures, error.retryAfterS, signal);
-        this.#become("sending");
+        this.#goOn("sending");
       }
     }
+  }
+
+  /** A call of the API. While it cannot be answered, the upload says what it waits for, then is what it was. */
+  #ask(method, path, options) {
+    const before = this.state;
+    const waiting = { onWait: (failure) => this.#wait(failure), onGoOn: () => this.#goOn(before) };
+    return this.#queue.request(method, path, { ...options, ...waiting });
+  }
+
+  #wait({ zh, en, isAnswered }) {
+    this.problem = { zh, en };
+    this.#become(isAnswered ? "stalled" : "offline");
+  }
+
+  #goOn(state) {
+    this.problem = null;
+    this.#become(state);
   }
 
   #partMoved(number, bytes) {
