@@ -12,6 +12,7 @@ import asyncpg
 import httpx
 
 from deployments.doctor_check import Check
+from deployments.doctor_disk import disks
 from deployments.doctor_malware import clamd
 from deployments.doctor_store import ProbeS3, store_checks
 from deployments.stack import postgres, s3
@@ -29,7 +30,6 @@ from storage.store_probe import StoreFacts
 
 __all__ = ["Check", "examine"]
 
-_DISK_NEEDED_BYTES = 5 * 10**9  # room for a few stories with their renditions beside the servers' own data
 _TIMEOUT_S = 5.0
 
 
@@ -42,7 +42,7 @@ async def examine(settings: Settings, probe_s3: ProbeS3) -> list[Check]:
     supervisor = supervisor_of(home)
     settings = settings.model_copy(update={"home": home})
     embedded = embedded_parts(settings)
-    checks = [_python(), _home(home), _disk(home), *_ports(settings, embedded, supervisor)]
+    checks = [_python(), _home(home), *disks(home), *_ports(settings, embedded, supervisor)]
     checks += await asyncio.to_thread(lambda: list(_programs(embedded)))
     checks += [await _ffmpeg(), _pyav()]
     checks.append(await _server("PostgreSQL", embedded.postgres, supervisor, lambda: _ask_postgres(settings)))
@@ -71,19 +71,6 @@ def _home(home: Path) -> Check:
         Text(
             zh=f"当前用户不能写 {existing}。请修改权限，或用 SANSHEN_HOME 指定另一个目录。",
             en=f"You cannot write to {existing}. Change its permissions, or set SANSHEN_HOME.",
-        ),
-    )
-
-
-def _disk(home: Path) -> Check:
-    free = shutil.disk_usage(next(folder for folder in (home, *home.parents) if folder.exists())).free
-    return Check(
-        "disk",
-        free >= _DISK_NEEDED_BYTES,
-        Text(zh=f"剩余 {free / 1e9:.1f} GB", en=f"{free / 1e9:.1f} GB free"),
-        Text(
-            zh="至少需要 5 GB。请清理磁盘，或用 SANSHEN_HOME 指定另一块盘上的目录。",
-            en="At least 5 GB are needed. Free some space, or set SANSHEN_HOME to a folder on another disk.",
         ),
     )
 

@@ -11,7 +11,7 @@ import pytest
 WEB = Path(__file__).parents[2] / "api" / "web"
 SCRIPT = Path(__file__).parent / "upload_js" / "waits.mjs"
 NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(NODE is None, reason="node is not installed")]
 WHOLE = ["hashing", "sending", "finishing", "done"]
 
 
