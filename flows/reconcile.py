@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from platforms.records import story_from
 from platforms.story import PAGE_PROFILE, Story, public_name
@@ -24,20 +25,21 @@ from storage.stories import APP, story_record
 # Names in a folder whose order stores agree on; what is deeper is sorted when it is read.
 _DEPTHS = {ASSETS: 3, RENDITIONS: 3, PUBLIC: 2, PACKAGES: 2, LEDGER: 2}
 _READERS = (PUBLIC, PACKAGES)  # files and H5 pages, each its own origin
-_PAGE = 200
+_PAGE = 50  # stories; a film has some hundred files
 _STORY = re.compile(r"stories/([0-9a-f-]{36})/v([0-9]{1,9})/.+")
 # States of a delivery whose files may be there or not: a call is on its way, or its outcome is not known.
 _PERHAPS = "'sending', 'unknown', 'refused', 'retracting', 'needs_person', 'pending'"
 
-_LIVE = text("""
-    SELECT DISTINCT submission_id FROM delivery JOIN destination ON destination.id = delivery.destination_id
-    WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id > :after
-    ORDER BY submission_id LIMIT :limit
-""")
 # The newest alone: the files of earlier ones go after a while (`storage.old_versions`), and may still be there.
-_REVISIONS = text("""
-    SELECT max(revision_number) FROM delivery JOIN destination ON destination.id = delivery.destination_id
-    WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id = :item
+_LIVE = text("""
+    SELECT submission_id, max(revision_number) AS number
+    FROM delivery JOIN destination ON destination.id = delivery.destination_id
+    WHERE platform = :app AND delivery.state = 'confirmed' AND submission_id > :after
+    AND (NOT :only_with_pages OR EXISTS (
+        SELECT FROM rendition_use AS use JOIN rendition ON rendition.key = use.rendition_key
+        WHERE use.submission_id = delivery.submission_id AND rendition.profile = :page
+    ))
+    GROUP BY submission_id ORDER BY submission_id LIMIT :limit
 """)
 _STANDS = text(f"""
     SELECT bool_or(delivery.state = 'confirmed') AS is_live, bool_or(delivery.state IN ({_PERHAPS})) AS is_perhaps
@@ -118,33 +120,30 @@ class Reconciler:
 
     async def _of_readers(self, bucket: str) -> AsyncIterator[Expected]:
         """The files of the newest version of each story that readers were given and that was not taken back."""
-        after = UUID(int=0)
-        while True:
+        after, more = UUID(int=0), True
+        while more:
             async with self.db.transaction() as session:
-                values = {"app": APP, "after": after, "limit": _PAGE}
-                items = list((await (await session.connection()).execute(_LIVE, values)).scalars())
-            for item in items:
-                for each in await self._of_item(item):
+                values = {"app": APP, "page": PAGE_PROFILE, "only_with_pages": bucket == PACKAGES}
+                values |= {"after": after, "limit": _PAGE}
+                live = (await (await session.connection()).execute(_LIVE, values)).all()
+                found = [await _files_of(session, row.submission_id, row.number) for row in live]
+            for files in found:
+                for each in sorted(files, key=lambda each: each.key.encode()):
                     if each.bucket == bucket:
                         yield each
-            if len(items) < _PAGE:
-                return
-            after = items[-1]
-
-    async def _of_item(self, item: UUID) -> list[Expected]:
-        async with self.db.transaction() as session:
-            found = await (await session.connection()).execute(_REVISIONS, {"app": APP, "item": item})
-            numbers = [number for number in found.scalars() if number is not None]
-        files = [each for number in numbers for each in await self._of_story(item, number)]
-        return sorted(files, key=lambda each: each.key.encode())
+            more = len(live) == _PAGE
+            after = live[-1].submission_id if live else after
 
     async def _of_story(self, item: UUID, number: int) -> list[Expected]:
-        try:
-            async with self.db.transaction() as session:
-                story = story_from(await story_record(session, item, number))
-        except NotFound:
-            return []
-        return _public_files(story)
+        async with self.db.transaction() as session:
+            return await _files_of(session, item, number)
+
+
+async def _files_of(session: AsyncSession, item: UUID, number: int) -> list[Expected]:
+    try:
+        return _public_files(story_from(await story_record(session, item, number)))
+    except NotFound:
+        return []
 
 
 def _public_files(story: Story) -> list[Expected]:
