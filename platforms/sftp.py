@@ -93,7 +93,8 @@ class DropPlatform(Platform):
         notice = sidecar(story, self.kind, files, status="retracted")
         try:
             async with drop_session(destination, tools) as session:
-                was_there = await _clear(session, base, [file.name for file in files])
+                is_whole = await _is_whole(session, files)
+                was_there = await _clear(session, base, [file.name for file in files]) and is_whole
                 note = await _withdraw(delivery_id, note, tools, was_there=was_there)
                 await stage(session, notice, tools)
                 await rename(session, notice)
@@ -160,6 +161,14 @@ async def _commit(session: Session, card: DropFile, note: Note, delivery_id: str
     await stage(session, card, tools)
     await put_note(delivery_id, note, tools)
     await rename(session, card)
+
+
+async def _is_whole(session: Session, files: Sequence[DropFile]) -> bool:
+    """Whether every file of the store is still there: some playouts take the media and leave its sidecar."""
+    for file in files:
+        if file.object_key and await size_of(session, file.name) is None:
+            return False
+    return True
 
 
 async def _remove_others(session: Session, base: str, files: Sequence[DropFile]) -> None:

@@ -175,6 +175,9 @@ async def _connection(settings: DropSettings, tools: Tools) -> asyncssh.SSHClien
         failed = Refused(NOT_LOGGED_IN)
     except (asyncssh.Error, OSError):
         failed = TryLater(CUT_OFF)
+    except ValueError:  # a name or password that SSH cannot carry (RFC 4013)
+        opened.close()
+        failed = Refused(NOT_LOGGED_IN)
     raise LinkFailed(failed)
 
 
