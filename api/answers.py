@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -189,7 +190,7 @@ def log_failure(problem: ApiProblem, error: Exception, scope: Mapping[str, Any])
     trace = error if problem.kind.slug == "internal-error" else None
     what = (
         scope.get("method"),
-        scope.get("path"),
+        quote(str(scope.get("path", ""))),  # decoded it may hold a line break, and forge a line of the log
         problem.kind.slug,
         scope["state"]["request_id"],
         type(error),

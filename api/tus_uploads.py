@@ -18,14 +18,14 @@ from api.uploads import check_size
 from states.refusals import MoveRefused
 from states.roles import Actor
 from states.text import Text
-from storage.errors import Conflict, UploadRefused
+from storage.errors import Conflict, NotFound, UploadBusy, UploadRefused
 from storage.quotas import quotas_of
 from storage.seeing import visible_submission
 from storage.tables import Upload
 from storage.tus_joining import open_joined
 from storage.tus_writing import PartWriter
 from storage.uploads import Terms, find_upload, open_upload, with_multipart
-from storage.uploads_completing import complete_held
+from storage.uploads_completing import complete_held, forget
 from storage.uploads_lease import Lease, sole_writer
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -154,7 +154,14 @@ async def _take(ask: Asked, upload: Upload, offset_bytes: int) -> Upload:
         async with sole_writer(ask.held.db, upload.id, body.stop) as lease:
             current = await _at(ask, upload, offset_bytes)
             if current.state == "open":
-                await _write(PartWriter(ask.held.db, ask.held.objects, current, lease), body, expected)
+                try:
+                    await _write(PartWriter(ask.held.db, ask.held.objects, current, lease), body, expected)
+                except (
+                    NotFound
+                ) as error:  # the store lost what it had taken: an offset that is ahead of the bytes
+                    if not await forget(ask.held.db, ask.held.objects, current, lease):
+                        raise UploadBusy(current.id) from error
+                    raise _gone() from error
                 await _finish(ask, current, lease)
     return await _read(ask, upload)
 
@@ -180,10 +187,12 @@ async def _read(ask: Asked, upload: Upload) -> Upload:
 
 def _check_alive(upload: Upload) -> None:
     if upload.state in ("aborted", "expired"):
-        text = Text(
-            "此上传已取消或过期，请重新开始。", "This upload was dropped or expired; begin a new one."
-        )
-        raise ApiProblem("upload-gone", text)
+        raise _gone()
+
+
+def _gone() -> ApiProblem:
+    text = Text("此上传已取消或过期，请重新开始。", "This upload was dropped or expired; begin a new one.")
+    return ApiProblem("upload-gone", text)
 
 
 async def _write(writer: PartWriter, body: Body, expected: Checksum | None) -> None:

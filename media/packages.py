@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from media import signatures, zips
 from media.errors import NotMedia
@@ -22,6 +23,8 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = {0, 8}
 # Backslash and colon are folders and drives to Windows, and no zip of a page needs the rest.
 _BAD_CHARACTERS = re.compile(r'[\x00-\x1f\x7f\\:*?"<>|]')
+# Controls, what turns the direction of reading, line ends, and halves of characters.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # Known by their content. WebAssembly is a program too, and runs in the page alone.
 _ARCHIVES = (b"PK\x03\x04", *(mark for mark, text in signatures.REFUSED if text is signatures.ARCHIVE))
 _PROGRAMS = tuple(
@@ -127,7 +130,10 @@ def _refuse_unsafe(entry: ZipEntry) -> None:
         raise _unsafe(name, "压缩方式不受支持", "packed by a method that is not supported")
     if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _unsafe(name, "是链接或设备", "a link or a device")
-    if name.startswith("/") or _BAD_CHARACTERS.search(name) or {"", ".", ".."} & set(parts):
+    # As an address a name is decoded, by some servers twice: it must lead nowhere else then.
+    decoded = unquote(unquote(name)).replace("\\", "/").removesuffix("/").split("/")
+    is_odd = _BAD_CHARACTERS.search(name) or _UNSEEN.search(name)
+    if is_odd or name.startswith("/") or {"", ".", ".."} & {*parts, *decoded}:
         raise _unsafe(name, "路径不安全", "a path that leads out of the package")
     if len(parts) > _MAX_DEPTH or any(len(part.encode()) > _MAX_PART_BYTES for part in parts):
         raise _unsafe(name, "路径过长", "a path that is too long")
@@ -156,7 +162,8 @@ def _folders(name: str) -> Iterator[str]:
 
 
 def _unsafe(name: str, zh: str, en: str) -> NotMedia:
-    shown = name if len(name) <= 80 else f"{name[:80]}…"
+    seen = _UNSEEN.sub("\ufffd", name)
+    shown = seen if len(seen) <= 80 else f"{seen[:80]}…"
     return NotMedia(
         Text(
             f"压缩包中的“{shown}”{zh}。请去掉后重新打包上传。",

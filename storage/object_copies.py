@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from storage.errors import StoreUnavailable
+from storage.errors import NotFound, StoreUnavailable
 from storage.stored import Answer, StoredPart
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ async def copy(objects: "Objects", source: Where, target: Where, about: Mapping[
     else:
         named = {"x-amz-copy-source": _named(source), "x-amz-metadata-directive": "REPLACE"}
         await objects.request("PUT", target, headers={**about, **named})
-    copied = await objects.stat(*target)
+    try:
+        copied = await objects.stat(*target)
+    except NotFound as error:
+        raise StoreUnavailable(f"{target[1]} is not there, though it was said to be copied") from error
     if copied.size_bytes != found.size_bytes:
         raise StoreUnavailable(f"{target[1]}: {copied.size_bytes} of {found.size_bytes} bytes were copied")
 

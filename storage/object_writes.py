@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.errors import StoredDiffers, StoreUnavailable
+from storage.errors import NotFound, StoredDiffers, StoreUnavailable
 from storage.object_copies import Where
 from storage.objects import Objects
 from storage.stored import StoredObject
@@ -67,14 +67,17 @@ async def store_file(
     """Store a local file under a key that names its content, and read it back: nobody hears of it before.
 
     What has this name and these bytes stays; a file of one call is put conditionally, a larger one is looked
-    for first. Raises StoreUnavailable when the store gives back other bytes; they are removed.
+    for first. Raises StoreUnavailable when the store gives back nothing, or other bytes; they are removed.
     """
     if expected.size_bytes <= _ONE_CALL_BYTES:
         await put_new(objects, where, await asyncio.to_thread(path.read_bytes), media_type)
     elif not await objects.exists(*where):
         await objects.put_file(*where, path, media_type)
-    if await objects.hash_object(*where) == expected:
-        return
+    try:
+        if await objects.hash_object(*where) == expected:
+            return
+    except NotFound as error:
+        raise StoreUnavailable(f"{where[1]} is not there, though it was said to be stored") from error
     await objects.remove(*where)
     raise StoreUnavailable(f"{where[1]} reads back differently from what was written; it was removed")
 

@@ -282,7 +282,7 @@ class Objects:
 
     def presign_get(self, bucket: str, key: str, filename: str) -> str:
         """An address at which the object can be read for one hour, offered under `filename`."""
-        shown = f"inline; filename*=UTF-8''{quote(filename)}"
+        shown = f"inline; filename*=UTF-8''{quote(filename.rsplit('/', 1)[-1], safe='')}"  # RFC 8187 section 3.2.1
         return self._client.get_presigned_url(
             "GET", bucket, key, URL_LIFETIME, response_headers={"response-content-disposition": shown}
         )

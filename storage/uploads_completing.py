@@ -19,7 +19,7 @@ from states.text import Text
 from storage.advance import Advanced, Change, advance
 from storage.assets import add_asset
 from storage.database import Database
-from storage.errors import Conflict, NotFound, UploadRefused
+from storage.errors import Conflict, NotFound, StoreUnavailable, UploadRefused
 from storage.items import load_item
 from storage.keys import ASSETS, asset_key
 from storage.object_claims import lock_object
@@ -27,7 +27,7 @@ from storage.objects import Objects
 from storage.stored import StoredObject
 from storage.tables import Asset, Upload
 from storage.uploads import SMALLEST_PART_BYTES, arrived_parts, find_upload, part_bytes, part_count
-from storage.uploads_lease import sole_writer
+from storage.uploads_lease import Lease, sole_writer
 from storage.uploads_leftovers import remove_leftovers
 
 _EDIT_TRIES = 20
@@ -75,16 +75,14 @@ async def _verified(db: Database, objects: Objects, upload: Upload) -> Asset:
     """The bytes under the key of their hash, read back from there; the row that says so is not stored yet."""
     stored = await _whole(db, objects, upload)
     if problem := _difference(upload, stored):
-        await _forget(db, objects, upload)
+        await forget(db, objects, upload)
         raise problem
     key = asset_key(stored.sha256)
     await _claim(db, upload, stored.sha256)
     if not await _is_there(objects, key, stored):
         await objects.copy((ASSETS, upload.object_key), (ASSETS, key), "application/octet-stream")
-        if not await _is_there(objects, key, stored):
-            raise _refused(
-                "存储副本与原件不一致，请重试。", "The stored copy differs from what was sent; try again."
-            )
+        if not await _is_there(objects, key, stored):  # what was sent is still there, and is copied again
+            raise StoreUnavailable(f"{key} reads back differently from what was copied there")
     return Asset(
         submission_id=upload.submission_id,
         sha256=stored.sha256,
@@ -115,7 +113,21 @@ async def _whole(db: Database, objects: Objects, upload: Upload) -> StoredObject
     """Put the upload together under its key, and read back what is there."""
     if not upload.joins or await _lacks_joining(db, objects, upload):
         await _assemble(objects, upload)
-    return await objects.hash_object(ASSETS, upload.object_key)
+    try:
+        return await objects.hash_object(ASSETS, upload.object_key)
+    except NotFound as error:
+        raise await _not_there(db, objects, upload) from error
+
+
+async def _not_there(db: Database, objects: Objects, upload: Upload) -> UploadRefused | StoreUnavailable:
+    """What the store said it had put together is not there: its parts may be, and then the next call tries again."""
+    with suppress(NotFound):
+        if upload.joins or await arrived_parts(objects, upload):
+            return StoreUnavailable(f"{upload.object_key} is not there, though it was said to be stored")
+    await forget(db, objects, upload)
+    return _refused(
+        "存储没有保住已收到的内容，请重新上传。", "The store lost what had arrived. Upload the file again."
+    )
 
 
 async def _assemble(objects: Objects, upload: Upload) -> None:
@@ -217,11 +229,17 @@ def _over() -> UploadRefused:
     )
 
 
-async def _forget(db: Database, objects: Objects, upload: Upload) -> None:
-    """Drop bytes that are not the announced ones; the client begins a new upload."""
+async def forget(db: Database, objects: Objects, upload: Upload, lease: Lease | None = None) -> bool:
+    """Drop bytes that are not the announced ones, or of which some were lost; the client begins a new upload.
+
+    False: it is over already, or another writer has it now (`lease`: ours), and nothing was dropped.
+    """
+    ours = lease.update() if lease else update(Upload).where(col(Upload.id) == upload.id)
     async with db.transaction() as session:
-        await session.exec(update(Upload).where(col(Upload.id) == upload.id).values(state="aborted"))
-    await remove_leftovers(db, objects, upload)
+        done = await session.exec(ours.where(col(Upload.state) == "open").values(state="aborted"))
+    if done.rowcount:
+        await remove_leftovers(db, objects, upload)
+    return bool(done.rowcount)
 
 
 async def _add_to_draft(
