@@ -6,8 +6,7 @@ is back. Two dispatchers may run at once: rows are claimed with SKIP LOCKED and 
 
 import asyncio
 import logging
-import math
-import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,7 +39,8 @@ from storage.tables import OutboxRow, Submission
 
 _BATCH = 50
 _SLOWEST_POLL_S = 2.0
-_CANCEL_POLL_S = 3.0
+# What an operator cancels has to have stopped within two seconds; the run itself looks twice a second.
+_CANCEL_POLL_S = 0.8
 _CANCELLING = FlowRunFilter(
     state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CANCELLING])),
 )
@@ -56,38 +56,43 @@ class Dispatcher:
     client: PrefectClient
     ledger: Ledger = field(init=False)
     _deployments: dict[Effect, UUID] = field(default_factory=dict)
-    _heeded_at: float = -math.inf
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.settings, self.db)
 
     async def run(self) -> None:
         """Dispatch and reconcile until cancelled."""
-        async with listening(self.settings.require_database_url(), OUTBOX_CHANNEL) as wake:
-            while True:
-                try:
-                    await self.turn()
-                except Exception as error:
-                    if not _is_passing(error):
-                        raise
-                    _LOG.warning("waiting: %s", str(error) or type(error).__name__)
-                await wake.wait(await self._pause_s())
+        heeding = asyncio.create_task(self._heed_for_ever())
+        try:
+            async with listening(self.settings.require_database_url(), OUTBOX_CHANNEL) as wake:
+                while not heeding.done():
+                    await _unless_passing(self.turn)
+                    await wake.wait(await self._pause_s())
+                heeding.result()  # it ends by an error alone
+        finally:
+            heeding.cancel()
+            await asyncio.wait([heeding])
+
+    async def _heed_for_ever(self) -> None:
+        """Beside the turns: one that waits for a slow server keeps no operator waiting."""
+        while True:
+            await _unless_passing(self.heed_cancellations)
+            await asyncio.sleep(_CANCEL_POLL_S)
 
     async def turn(self) -> int:
         """Start a run for every row that is due, and look after every lease that ran out; how many started."""
         await self.ledger.sequence()  # first: while Prefect is away, the rest of a turn breaks off
         for row in await self._expired():
             await self._reconcile(row)
-        started = await self._start_due()
-        if time.monotonic() - self._heeded_at >= _CANCEL_POLL_S:
-            await self._heed_cancellations()
-        return started
+        return await self._start_due()
 
-    async def _heed_cancellations(self) -> None:
+    async def heed_cancellations(self) -> None:
         """Give up the work of runs that an operator cancels in Prefect; no worker type does that for a run that
-        has begun. Whoever executes it finds its lease lost, and stops.
+        has begun. Whoever executes it finds its lease lost, and stops. Asks nobody while nothing runs.
         """
-        self._heeded_at = time.monotonic()
+        async with self.db.transaction() as session:
+            if not await outbox.has_leased(session):
+                return
         for run in await self.client.read_flow_runs(flow_run_filter=_CANCELLING, limit=_BATCH):
             if not {"outbox_id", "attempt"} <= run.parameters.keys():
                 continue  # not ours: the server may serve others too
@@ -234,6 +239,16 @@ class Dispatcher:
         ended: State[Any] = Cancelled() if is_cancelled else Crashed(message=message)
         with suppress(ObjectNotFound):
             await self.client.set_flow_run_state(run.id, ended)  # not forced: a run that just ended stays so
+
+
+async def _unless_passing(work: Callable[[], Awaitable[object]]) -> None:
+    """Do it; what may pass is said, and done again next time."""
+    try:
+        await work()
+    except Exception as error:
+        if not _is_passing(error):
+            raise
+        _LOG.warning("waiting: %s", str(error) or type(error).__name__)
 
 
 def _is_passing(error: Exception) -> bool:

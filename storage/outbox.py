@@ -129,6 +129,14 @@ async def restart(session: AsyncSession, submission_id: UUID, outbox_id: int) ->
         raise NotFound("failed run", outbox_id)
 
 
+async def has_leased(session: AsyncSession) -> bool:
+    """Whether any work is in somebody's hands."""
+    held = select(col(OutboxRow.id)).where(
+        col(OutboxRow.finished_at).is_(None), col(OutboxRow.leased_until).is_not(None)
+    )
+    return (await session.exec(held.limit(1))).first() is not None
+
+
 async def next_due_in_s(session: AsyncSession) -> float | None:
     """Seconds until the next waiting row is due, None when none waits."""
     earliest = select(func.min(col(OutboxRow.available_at))).where(

@@ -359,8 +359,7 @@ async def test_run_that_an_operator_cancels_loses_its_lease_while_it_runs(
     row_id, run = sent
     run.state = _aged(Cancelling(), 1)
     prefect.runs["another's"] = Run(uuid4(), "not ours", _aged(Cancelling(), 1), {"parameters": {"x": 1}})
-    dispatcher._heeded_at = 0.0
-    await dispatcher.turn()
+    await dispatcher.heed_cancellations()
     row = await desk.row(row_id)
     assert (row.has_failed, row.leased_until, row.attempt) == (True, None, 1)
     assert "cancelled in Prefect" in (row.last_error or "")
