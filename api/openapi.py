@@ -38,6 +38,7 @@ TAGS = [
     {"name": "stream", "description": "实时动态 · what happens, as it happens"},
     {"name": "record", "description": "留痕：历史、版本、成品、分发 · what is on record"},
     {"name": "comments", "description": "批注与预设理由 · comments, and reasons kept ready"},
+    {"name": "station", "description": "台标与片头片尾 · the station's logo and clips"},
     {"name": "retention", "description": "保存期限 · how long what is kept"},
     {"name": "uploads", "description": "素材分片上传 · files, in parts, straight to the object store"},
     {"name": "tus", "description": "素材上传的第二个入口（tus 1.0.0）· files by tus, for SDKs that speak it"},

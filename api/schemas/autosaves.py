@@ -8,11 +8,31 @@ from pydantic import ConfigDict, Field
 from api.schemas.base import Body, PersonRef, Shown, Words
 
 
+class TypedCrop(Body):
+    """A crop as it was drawn."""
+
+    x: int = 0
+    y: int = 0
+    width: int = 0
+    height: int = 0
+
+
+class TypedFinishing(Body):
+    """What is to be done to a file, as far as it was chosen."""
+
+    crop: TypedCrop | None = None
+    subtitles: Words | None = Field(None, max_length=64)
+    burns_in: bool = False
+    has_logo: bool = False
+    has_clips: bool = False
+
+
 class TypedAsset(Body):
     """A file as it was arranged and captioned."""
 
     sha256: Words = Field(max_length=64)
     caption: Words | None = Field(None, max_length=1000)
+    finishing: TypedFinishing | None = None
 
 
 class TypedWallClock(Body):
@@ -23,6 +43,17 @@ class TypedWallClock(Body):
 
 
 _Short = Annotated[Words, Field(max_length=100)]
+
+
+class TypedAdaptation(Body):
+    """The words for one destination as they were typed."""
+
+    destination: _Short = ""
+    title: Words | None = Field(None, max_length=200)
+    digest: Words | None = Field(None, max_length=1000)
+    body: Words | None = Field(None, max_length=200_000)
+    tags: list[_Short] | None = Field(None, max_length=20)
+    cover: _Short | None = None
 
 
 class TypedContent(Body):
@@ -39,6 +70,8 @@ class TypedContent(Body):
     destinations: list[_Short] = Field(default_factory=list, max_length=50)
     correction_note: Words = Field("", max_length=1000)
     embargo: TypedWallClock | None = None
+    cover: _Short = ""
+    adaptations: list[TypedAdaptation] = Field(default_factory=list, max_length=50)
     assets: list[TypedAsset] = Field(default_factory=list, max_length=200)
 
 

@@ -152,4 +152,11 @@ async def test_autosave_beyond_the_limits_of_a_piece_is_refused(
 
 async def test_autosave_takes_every_field_of_a_change(api: Any) -> None:
     document = (await api("GET", "/openapi.json")).json()["components"]["schemas"]
-    assert set(document["TypedContent"]["properties"]) == set(document["SubmissionPatch"]["properties"])
+    for typed, saved in (
+        ("TypedContent", "SubmissionPatch"),
+        ("TypedAsset", "AssetEntry"),
+        ("TypedFinishing", "FinishingEntry"),
+        ("TypedCrop", "CropEntry"),
+        ("TypedAdaptation", "AdaptationEntry"),
+    ):
+        assert set(document[typed]["properties"]) == set(document[saved]["properties"])

@@ -80,7 +80,7 @@ async def test_finishing_is_a_new_revision_and_a_difference(api: Any, piece: dic
 
 
 @pytest.mark.parametrize(
-    ("name", "finishing", "field", "words"),
+    "case",
     [
         ("film", {"crop": CROP | {"x": 1500}}, "crop", "1920×1080"),
         ("still", {"crop": CROP | {"y": 1}}, "crop", "1920×1080"),
@@ -98,11 +98,9 @@ async def test_what_cannot_be_done_is_refused_by_its_field(
     api: Any,
     is_problem: Any,
     piece: dict[str, Any],
-    name: str,
-    finishing: dict[str, Any],
-    field: str,
-    words: str,
+    case: tuple[str, dict[str, Any], str, str],
 ) -> None:
+    name, finishing, field, words = case
     subtitles = finishing.get("subtitles")
     wanted = finishing | ({"subtitles": piece[subtitles]} if subtitles in piece else {})
     answer = await _patch(api, piece, {"sha256": piece[name], "finishing": wanted})

@@ -76,7 +76,7 @@ async def test_file_in_a_role_is_kept_replaced_and_taken_away(
 
 
 @pytest.mark.parametrize(
-    ("role", "given", "words"),
+    "case",
     [
         ("logo", PNG | {"media_type": "image/jpeg"}, "PNG"),
         ("logo", PNG | {"size_bytes": 5_000_000}, "4 MB"),
@@ -87,8 +87,9 @@ async def test_file_in_a_role_is_kept_replaced_and_taken_away(
     ],
 )
 async def test_file_that_fits_no_role_is_refused_in_words(
-    api: Any, is_problem: Any, item: str, add_asset: Any, role: str, given: dict[str, Any], words: str
+    api: Any, is_problem: Any, item: str, add_asset: Any, case: tuple[str, dict[str, Any], str]
 ) -> None:
+    role, given, words = case
     asset = await add_asset(item, "a.bin", **given)
     (error,) = is_problem(await _put(api, role, item, asset.sha256), 422, "invalid-request")["errors"]
     assert words in str(error)
