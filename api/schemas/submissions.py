@@ -93,7 +93,7 @@ class CropEntry(Body):
 
 
 class FinishingEntry(Body):
-    """后期: what is done to a file on its way out. Each platform gets what it allows: `docs/PROFILES.md`."""
+    """后期: what is done to a file on its way out. Each platform gets what it allows."""
 
     crop: CropEntry | None = Field(
         None, description="Without one, another shape is filled up by a blurred frame."
