@@ -62,6 +62,8 @@ def _copy_keys(settings: Settings, into: Path) -> None:
     into.mkdir(mode=0o700)
     load_signer(settings.ledger_key_file, settings.ledger_origin)  # a new installation may not have one yet
     _copy_private(settings.ledger_key_file, into / "ledger.key")
+    if settings.credentials_key_file.exists():
+        _copy_private(settings.credentials_key_file, into / "credentials.key")
     for path in (settings.home / SECRETS_FILE, admin_password_file(settings.home)):
         if path.exists():
             _copy_private(path, into / path.name)

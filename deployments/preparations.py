@@ -10,6 +10,8 @@ from deployments.register import register
 from deployments.stack.assemble import Preparation
 from states.text import Text
 from storage.buckets import set_up_buckets
+from storage.credentials import seal_all
+from storage.database import Database
 from storage.grants import apply_grants
 from storage.migrations import upgrade
 from storage.settings import Settings
@@ -28,6 +30,15 @@ async def _migrate(settings: Settings) -> None:
         await apply_grants(settings.require_owner_url(), unquote(login))
 
 
+async def _seal_credentials(settings: Settings) -> None:
+    """What an older version stored as it was; and after a change of key, all of it."""
+    db = Database(settings.require_database_url(), pool_size=1)
+    try:
+        await seal_all(db, settings)
+    finally:
+        await db.close()
+
+
 async def _probe(settings: Settings) -> None:
     """Say once at every start what the store cannot do; each use has its own way round it."""
     for check in store_checks(await probe_store(settings)):
@@ -39,6 +50,9 @@ PREPARATIONS = (
     Preparation("schema", Text("数据库结构", "Schema"), _migrate, after=("postgres",)),
     Preparation(
         "first-people", Text("初始管理员", "First administrator"), ensure_first_people, after=("schema",)
+    ),
+    Preparation(
+        "credentials", Text("渠道密钥加密", "Credentials encrypted"), _seal_credentials, after=("schema",)
     ),
     Preparation("buckets", Text("存储桶", "Buckets"), set_up_buckets, after=("s3",)),
     Preparation("store", Text("存储能力", "What the store can do"), _probe, after=("buckets",), needed_by=()),

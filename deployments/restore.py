@@ -80,7 +80,7 @@ async def _check_empty(settings: Settings) -> None:
     home = settings.home.expanduser().resolve()
     names = (SECRETS_FILE, STACK_FILE, "postgres", "checkpoints")
     there = [home / name for name in names if (home / name).exists()]
-    there += [settings.ledger_key_file] if settings.ledger_key_file.exists() else []
+    there += [key for key in (settings.ledger_key_file, settings.credentials_key_file) if key.exists()]
     if there:
         raise RestoreRefused(
             Text(
@@ -102,6 +102,7 @@ async def _check_empty(settings: Settings) -> None:
 def _put_keys(settings: Settings, folder: Path) -> None:
     targets = {
         "ledger.key": settings.ledger_key_file,
+        "credentials.key": settings.credentials_key_file,
         SECRETS_FILE: settings.home / SECRETS_FILE,
         admin_password_file(settings.home).name: admin_password_file(settings.home),
     }

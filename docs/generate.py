@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from api.app import create_app
 from deployments.cli import app as cli
+from platforms.registry import PLATFORMS
 from states.events import Event
 from states.guards import GUARDS
 from states.item import STAGES, State
@@ -231,6 +232,33 @@ def _shown(value: object) -> str:
     return "–" if value is None or value is False else f"`{value}`"
 
 
+def platforms_page() -> str:
+    """Every platform that can be chosen, with what it is sent and its limits."""
+    pages = ["# 平台 · Platforms", "来源 source: `platforms/registry.py`"]
+    for name, platform in PLATFORMS.items():
+        sent = [f"{kind}: {code(profiles)}" for kind, profiles in platform.renditions.items()]
+        repeat = (
+            "可重复发送 a repeat does no harm"
+            if platform.is_idempotent
+            else "不重复发送 never repeated by itself"
+        )
+        pages += [
+            f"## {platform.label.zh} · {platform.label.en}（`{name}`）",
+            f"{'; '.join(sent)}. {repeat}.",
+        ]
+        if platform.limits:
+            rows = [
+                (
+                    code([limit.name]),
+                    "未知 unknown" if limit.value is None else f"{limit.value:,} {limit.unit}",
+                    limit.cited,
+                )
+                for limit in platform.limits
+            ]
+            pages.append(table(("限制 limit", "值 value", "来源 source (H 平台文档, M 第三方, L 弱)"), rows))
+    return "\n\n".join(pages)
+
+
 def openapi_page() -> str:
     """The API's own description of itself."""
     return json.dumps(create_app().openapi(), ensure_ascii=False, indent=1)
@@ -241,6 +269,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "states.md": states_page,
     "settings.md": settings_page,
     "cli.md": cli_page,
+    "platforms.md": platforms_page,
     "openapi.json": openapi_page,
 }
 

@@ -22,6 +22,7 @@ from states.events import Event
 from states.text import Text
 from storage import renditions
 from storage.board import approvals_of
+from storage.credentials import CredentialsUnreadable
 from storage.deliveries import deliveries_of, move_delivery
 from storage.log import is_in_log
 from storage.object_claims import lock_object
@@ -147,6 +148,8 @@ async def _publish(work: Work, story: Story, delivery: Delivery, destination: De
         async with guarded_client(work.settings.allowed_private_hosts) as http:
             tools = FlowTools(work, http)
             return await platform.publish(story, tools.config(destination), str(delivery.id), tools)
+    except CredentialsUnreadable as error:
+        return Refused(error.text)
     except Exception as error:
         if not work.is_last_attempt or ends_by_itself(error):
             raise

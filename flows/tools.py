@@ -8,6 +8,7 @@ from flows.context import Work
 from platforms.frame import DestinationConfig
 from platforms.net import Target, resolve_host, resolve_public
 from platforms.story import Site
+from storage.credentials import open_credential
 from storage.keys import PACKAGES, PUBLIC, RENDITIONS
 from storage.public_files import public_labels
 from storage.tables import Destination
@@ -26,8 +27,10 @@ class FlowTools:
         return self.work.site
 
     def config(self, destination: Destination) -> DestinationConfig:
-        """The destination as its platform wants it."""
-        return DestinationConfig(destination.id, destination.name, destination.settings, destination.secret)
+        """The destination as its platform wants it. Raises CredentialsUnreadable."""
+        sealed = destination.secret
+        secret = None if sealed is None else open_credential(self.work.settings, sealed)
+        return DestinationConfig(destination.id, destination.name, destination.settings, secret)
 
     async def check_url(self, url: str) -> None:
         """Raises `platforms.net.AddressError` where the address must not be called."""

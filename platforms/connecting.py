@@ -2,12 +2,23 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
+from typing import Protocol
 
-from platforms.frame import Refused, Tools, TryLater
-from platforms.net import CONNECT_TIMEOUT_S, AddressRefused, NameNotResolved
+from platforms.frame import Addresses, Refused, SettingsRefused, Tools, TryLater
+from platforms.net import CONNECT_TIMEOUT_S, AddressError, AddressRefused, NameNotResolved
 from states.text import Text
 
 SHOWN_CHARACTERS = 200
+
+
+class Link(Protocol):
+    """Where a server stands."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
 
 
 class LinkFailed(Exception):
@@ -16,6 +27,17 @@ class LinkFailed(Exception):
     def __init__(self, outcome: Refused | TryLater) -> None:
         super().__init__(outcome.text.en)
         self.outcome = outcome
+
+
+async def check_link(read: Callable[[], Link], addresses: Addresses) -> None:
+    """Nothing, or SettingsRefused: for what `read` refuses, or a server that must not be connected to."""
+    try:
+        link = read()
+        await addresses.resolve(link.host, link.port)
+    except LinkFailed as error:
+        raise SettingsRefused("settings", error.outcome.text) from error
+    except AddressError as error:
+        raise SettingsRefused("settings.host", error.text) from error
 
 
 async def checked_socket(tools: Tools, host: str, port: int) -> socket.socket:

@@ -116,7 +116,26 @@ class Sent:
     began_at: datetime | None = None
 
 
-class Tools(Protocol):
+class SettingsRefused(Exception):
+    """A destination cannot be set up like this; `field` is `secret`, `settings`, or `settings.` and a name."""
+
+    def __init__(self, field: str, text: Text) -> None:
+        super().__init__(text.en)
+        self.field = field
+        self.text = text
+
+
+class Addresses(Protocol):
+    """What may be called: addresses are checked when a destination is set up, and before each call."""
+
+    async def check_url(self, url: str) -> None:
+        """Nothing, or `platforms.net.AddressError` where the address must not be called."""
+
+    async def resolve(self, host: str, port: int) -> Target:
+        """The addresses that may be connected to; `platforms.net.AddressError` where there is none."""
+
+
+class Tools(Addresses, Protocol):
     """All the I/O that a platform may do, given by the caller. Every write overwrites: it may run twice."""
 
     @property
@@ -126,12 +145,6 @@ class Tools(Protocol):
     @property
     def http(self) -> httpx.AsyncClient:
         """A client that connects only to checked addresses (`platforms.net.guarded_client`)."""
-
-    async def check_url(self, url: str) -> None:
-        """Nothing, or `platforms.net.AddressError` where the address must not be called."""
-
-    async def resolve(self, host: str, port: int) -> Target:
-        """The addresses that may be connected to; `platforms.net.AddressError` where there is none."""
 
     async def publish_object(self, object_key: str, public_name: str, media_type: str) -> None:
         """Copy a private rendition into the public bucket, on the store's side."""
@@ -173,6 +186,10 @@ class Platform(ABC):
     is_idempotent: ClassVar[bool]  # may the same publish or retract be sent twice without harm
     can_look_up: ClassVar[bool] = False  # can `status` find out what became of a call that broke off
     limits: ClassVar[tuple[Limit, ...]] = ()
+
+    async def check_settings(self, destination: DestinationConfig, addresses: Addresses) -> None:
+        """Nothing, or SettingsRefused for an account that could not work: asked before it is stored."""
+        del destination, addresses
 
     @abstractmethod
     def check(self, story: Story) -> tuple[Problem, ...]:

@@ -11,8 +11,9 @@ from datetime import date
 from types import MappingProxyType
 from typing import ClassVar
 
-from platforms.connecting import LinkFailed
+from platforms.connecting import LinkFailed, check_link
 from platforms.frame import (
+    Addresses,
     Confirmed,
     DestinationConfig,
     Limit,
@@ -51,6 +52,10 @@ class MailPlatform(Platform):
 
     def __init__(self, make_tls: MakeTls = ssl.create_default_context) -> None:
         self._make_tls = make_tls
+
+    async def check_settings(self, destination: DestinationConfig, addresses: Addresses) -> None:
+        """As `mail_settings` reads them, and a server that may be connected to."""
+        await check_link(lambda: mail_settings(destination), addresses)
 
     def check(self, story: Story) -> tuple[Problem, ...]:
         """A missing title, and what is over the budget: the text, with the pictures as they were made."""

@@ -5,9 +5,10 @@ from types import MappingProxyType
 
 from platforms.app import AppPlatform
 from platforms.frame import Platform
+from platforms.mail import MAILS
+from platforms.sftp import DROPS
 from platforms.vertical import VerticalPlatform
 from platforms.webhook import WebhookPlatform
 
-PLATFORMS: Mapping[str, Platform] = MappingProxyType(
-    {platform.name: platform for platform in (AppPlatform(), WebhookPlatform(), VerticalPlatform())}
-)
+_ALL = (AppPlatform(), WebhookPlatform(), VerticalPlatform(), *DROPS, *MAILS)
+PLATFORMS: Mapping[str, Platform] = MappingProxyType({platform.name: platform for platform in _ALL})

@@ -9,8 +9,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
-from platforms.connecting import LinkFailed
+from platforms.connecting import LinkFailed, check_link
 from platforms.frame import (
+    Addresses,
     Confirmed,
     DestinationConfig,
     Outcome,
@@ -24,7 +25,7 @@ from platforms.frame import (
     refuse_missing,
 )
 from platforms.sftp_note import Note, noted, put_note
-from platforms.sftp_session import Session, drop_session
+from platforms.sftp_session import Session, drop_session, drop_settings
 from platforms.sftp_upload import TEMPORARY, names_of, place, remove, rename, size_of, stage
 from platforms.sftp_words import NOT_THERE, TAKEN
 from platforms.sidecar import (
@@ -49,6 +50,10 @@ class DropPlatform(Platform):
     kind: ClassVar[str]
     carries: ClassVar[tuple[MediaKind, ...]]  # of these, at least one; none: the text alone will do
     nothing: ClassVar[Text]  # what is said when there is none
+
+    async def check_settings(self, destination: DestinationConfig, addresses: Addresses) -> None:
+        """As `drop_settings` reads them, and a server that may be connected to."""
+        await check_link(lambda: drop_settings(destination), addresses)
 
     def check(self, story: Story) -> tuple[Problem, ...]:
         """What a drop of this kind cannot do without: a title, and something to broadcast."""

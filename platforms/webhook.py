@@ -13,23 +13,26 @@ import httpx
 
 from platforms.calling import retry_after_s
 from platforms.frame import (
+    Addresses,
     Confirmed,
     DestinationConfig,
     Outcome,
     Platform,
     Problem,
     Refused,
+    SettingsRefused,
     Tools,
     TryLater,
     missing_renditions,
     refuse_missing,
 )
-from platforms.net import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, AddressRefused, NameNotResolved
+from platforms.net import CONNECT_TIMEOUT_S, TOTAL_TIMEOUT_S, AddressError, AddressRefused, NameNotResolved
 from platforms.ninjs import ninjs
 from platforms.story import PUBLIC_PROFILES, WHERE_POSSIBLE, Story, legal_text
 from states.text import Text
 
 REPLAY_WINDOW_S = 300
+LEAST_SECRET_CHARACTERS = 16
 KEPT_RESPONSE_BYTES = 2048
 SHOWN_CHARACTERS = 500  # well short of what is kept: a key cut at the end of it is not shown
 _TIMEOUT = httpx.Timeout(TOTAL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
@@ -66,6 +69,17 @@ class WebhookPlatform(Platform):
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+
+    async def check_settings(self, destination: DestinationConfig, addresses: Addresses) -> None:
+        """An address that may be called, and a secret of 16 characters or more."""
+        if "url" not in destination.settings:
+            raise SettingsRefused("settings.url", Text("请填写接收地址。", "Give the receiver's address."))
+        if len(destination.secret or "") < LEAST_SECRET_CHARACTERS:
+            raise SettingsRefused("secret", _NO_SECRET)
+        try:
+            await addresses.check_url(destination.settings["url"])
+        except AddressError as error:
+            raise SettingsRefused("settings.url", error.text) from error
 
     def check(self, story: Story) -> tuple[Problem, ...]:  # noqa: ARG002 - nothing to hold it against
         """Nothing: what the receiver accepts is not known beforehand."""
@@ -210,4 +224,7 @@ _NOT_REACHED = Text(
 _CUT_OFF = Text(
     zh="送出后没有等到答复。对方按投递编号去重，稍后自动再送。",
     en="No answer came after sending. The receiver knows repeats by the delivery id. Retrying.",
+)
+_NO_SECRET = Text(
+    "请填写签名密钥，至少 16 个字符。", "Give the secret that signs what is sent, of 16 characters at least."
 )

@@ -7,7 +7,6 @@ golang.org/x/mod/sumdb/note spells them.
 import base64
 import binascii
 import hashlib
-import os
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from states.merkle import HASH_BYTES
 from states.text import Text
 from storage.errors import StorageError
+from storage.key_files import private_text
 
 _ED25519 = b"\x01"
 _MOST_SIGNATURES = 100  # as Go's implementation; the specification asks for 16 at least
@@ -128,20 +128,7 @@ def load_signer(path: Path, origin: str | None = None) -> Signer:
 
     Several processes may call it at once. Raises NoteInvalid for a file that holds no key, OSError.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(new_signer(origin).encoded() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # fails when somebody was first; theirs counts
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return Signer.parse(path.read_text(encoding="utf-8"))
+    return Signer.parse(private_text(path, lambda: new_signer(origin).encoded()) + "\n")
 
 
 def open_note(note: str, verifier: Verifier) -> str:

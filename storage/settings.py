@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         description="The least of `StreamMaxLength`, `MaxFileSize` and `MaxScanSize` in clamd.conf. A larger file is "
         "not sent: clamd would answer OK for what it passes over.",
     )
+    credentials_key: Path | None = Field(
+        None,
+        description="File of the key that encrypts the credentials of destinations; default "
+        "`<HOME>/credentials.key`, made when it is first needed. Hosts that share a database share it.",
+    )
     ledger_key: Path | None = Field(
         None,
         description="File of the key that signs the log; default `<HOME>/ledger.key`, made at the first start.",
@@ -152,6 +157,11 @@ class Settings(BaseSettings):
     def reader_packages_url(self) -> str:
         """Where readers find H5 pages, without a slash at the end."""
         return (self.packages_url or f"http://{self.host}:{self.packages_port}").rstrip("/")
+
+    @property
+    def credentials_key_file(self) -> Path:
+        """The file of the key that encrypts the credentials of destinations."""
+        return self.credentials_key or self.home / "credentials.key"
 
     @property
     def ledger_key_file(self) -> Path:

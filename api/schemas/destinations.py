@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.base import Body, Line, Name, Shown, TextShown, Words
+from api.schemas.base import Body, Name, Shown, TextShown, Words
 
 Slug = Annotated[str, Field(min_length=1, max_length=40, pattern="^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")]
 SettingName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
-SettingValue = Annotated[Line, Field(max_length=2000)]
+SettingValue = Annotated[Words, Field(max_length=4000)]  # the host keys of a server are several lines
 
 
 class NewDestination(Body):
@@ -28,10 +28,12 @@ class NewDestination(Body):
         }
     )
     id: Slug
-    platform: str = Field(max_length=40, examples=["app", "webhook", "vertical"])
+    platform: str = Field(max_length=40, examples=["app", "webhook", "tv_drop", "outlet_mail"])
     name: Name
     settings: dict[SettingName, SettingValue] = Field(default_factory=dict, max_length=20)
-    secret: Annotated[Words, Field(min_length=16, max_length=200)] | None = None
+    secret: Annotated[Words, Field(min_length=1, max_length=10_000)] | None = Field(
+        None, description="What signs or signs in: a webhook's key, a password, a private key in PEM."
+    )
 
 
 class DestinationShown(Shown):

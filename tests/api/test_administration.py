@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from storage.tables import Destination
+
 
 def _person(**given: Any) -> dict[str, Any]:
     name = f"p-{uuid4().hex[:8]}"
@@ -105,6 +107,45 @@ async def test_destination_keeps_its_secret_and_shows_settings_to_administrators
 async def test_bad_destination_is_422(api: Any, is_problem: Any, given: Any, field: str) -> None:
     answer = await api("POST", "/v1/destinations", "admin", json=_webhook(**given))
     assert is_problem(answer, 422, "invalid-request")["errors"][0]["field"] == field
+
+
+HOST_KEY = "mail ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH6DpofkpjDTCG+w6ZeccsPP+n27vS1ySYSGWpuaBzrP"
+DROP = {"host": "127.0.0.1", "port": "9000", "user": "tv", "folder": "/in", "host_key": HOST_KEY}
+MAIL = {"host": "127.0.0.1", "port": "9000", "from": "desk@example.org", "to": "a@example.org, b@example.org"}
+
+
+@pytest.mark.parametrize(("platform", "settings"), [("tv_drop", DROP), ("outlet_mail", MAIL)])
+async def test_drop_and_mail_keep_their_password_encrypted(
+    api: Any, newsroom: Any, platform: str, settings: dict[str, str]
+) -> None:
+    new = _webhook(platform=platform, settings=settings, secret="pw")
+    answer = await api("POST", "/v1/destinations", "admin", json=new)
+    assert answer.status_code == 201, answer.text
+    async with newsroom.db.transaction() as session:
+        row = await session.get(Destination, new["id"])
+    assert row.secret.startswith("sealed:1:")
+    assert "pw" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("platform", "settings", "field"),
+    [
+        ("tv_drop", DROP | {"host_key": ""}, "settings"),
+        ("tv_drop", DROP | {"folder": "/in/../etc"}, "settings"),
+        ("tv_drop", DROP | {"host": "10.0.0.1"}, "settings.host"),
+        ("outlet_mail", MAIL | {"to": "nobody"}, "settings"),
+        ("outlet_mail", MAIL | {"security": "none"}, "settings"),
+        ("outlet_mail", MAIL | {"host": "169.254.169.254"}, "settings.host"),
+    ],
+)
+async def test_drop_or_mail_that_could_not_work_is_422(
+    api: Any, is_problem: Any, platform: str, settings: dict[str, str], field: str
+) -> None:
+    new = _webhook(platform=platform, settings=settings)
+    (error,) = is_problem(await api("POST", "/v1/destinations", "admin", json=new), 422, "invalid-request")[
+        "errors"
+    ]
+    assert error["field"] == field
 
 
 async def test_taken_destination_is_409(api: Any, is_problem: Any) -> None:

@@ -6,12 +6,22 @@ from platforms.frame import Refused
 from platforms.registry import PLATFORMS
 
 
-def test_registry_holds_the_three_under_their_names():
-    assert {name: platform.name for name, platform in PLATFORMS.items()} == {
-        "app": "app",
-        "webhook": "webhook",
-        "vertical": "vertical",
-    }
+def test_registry_holds_each_under_its_name():
+    assert {name: platform.name for name, platform in PLATFORMS.items()} == {name: name for name in PLATFORMS}
+    assert list(PLATFORMS) == [
+        "app",
+        "webhook",
+        "vertical",
+        "tv_drop",
+        "radio_drop",
+        "radio_mp3_drop",
+        "print_drop",
+        "print_tiff_drop",
+        "outlet_mail",
+        "mobile_300",
+        "mobile_100",
+        "mobile_30",
+    ]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS.keys())
