@@ -95,8 +95,8 @@ def _over(code: str, zh: str, en: str, measured: float, limit: Limit) -> Problem
     if limit.value is None or measured <= limit.value:
         return None
     text = Text(
-        zh=f"抖音：{zh} {measured:g}，上限 {limit.value}（{limit.cited}）。请减到上限以内。",
-        en=f"Douyin: {en} {measured:g}, at most {limit.value} ({limit.cited}). Bring it within.",
+        zh=f"抖音：{zh} {measured:.12g}，上限 {limit.value}（{limit.cited}）。请减到上限以内。",
+        en=f"Douyin: {en} {measured:.12g}, at most {limit.value} ({limit.cited}). Bring it within.",
     )
     return Problem(code, text, limit.value, limit.cited)
 

@@ -8,6 +8,7 @@ import pytest
 from deployments import doctor, preparations
 from deployments.doctor import Check, examine
 from deployments.doctor_store import store_checks
+from deployments.stack.background import free_ports
 from states.text import Text
 from storage.settings import Settings
 from storage.store_probe import StoreFacts
@@ -31,8 +32,9 @@ def _by_name(checks: list[Check]) -> dict[str, Check]:
 
 
 def _settings(home: Path, **more: object) -> Settings:
-    # Ports that nobody has: what the tests look at is not whether 8000 is free here.
-    ports = {"port": 47311, "prefect_port": 47312, "s3_port": 47313, "packages_port": 47319}
+    # Ports that nobody has: what the tests look at is not whether 8000 is free here. Five of them are the store's.
+    first = free_ports(8)
+    ports = {"port": first, "prefect_port": first + 1, "packages_port": first + 2, "s3_port": first + 3}
     return Settings(home=home, **{**ports, **more})  # type: ignore[arg-type]
 
 

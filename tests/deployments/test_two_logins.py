@@ -20,6 +20,7 @@ from deployments.stack.addresses import (
     with_owner_address,
     write_stack_file,
 )
+from deployments.stack.background import free_ports
 from deployments.stack.home import open_home
 from deployments.stack.process import child_environment
 from deployments.stack.secrets import load_secrets
@@ -132,13 +133,14 @@ async def test_prepare_with_two_logins_migrates_as_the_owner_and_restricts_the_a
 
 
 async def test_prepare_with_one_login_works_and_the_doctor_warns(empty_database: str, home: Path) -> None:
+    first = free_ports(8)
     settings = Settings(
         home=home,
         database_url=empty_database,
-        port=47311,
-        prefect_port=47312,
-        s3_port=47313,
-        packages_port=47319,
+        port=first,
+        prefect_port=first + 1,
+        packages_port=first + 2,
+        s3_port=first + 3,  # and the four behind it
     )
     await PREPARE["schema"].run(settings)
     await PREPARE["first-people"].run(settings)
