@@ -182,7 +182,7 @@ def _settings() -> Settings:
     settings = Settings()
     if settings.prefect_api_url is not None:
         os.environ.setdefault("PREFECT_API_URL", settings.prefect_api_url)
-    for name, value in client_environment(settings.home.resolve()).items():
+    for name, value in client_environment(settings.home.resolve(), settings.prefect_api_url).items():
         os.environ.setdefault(name, value)
     return settings
 

@@ -84,6 +84,7 @@ def _prefect(settings: Settings, database_url: str) -> Part:
         label=Text(zh="流程引擎 Prefect", en="Workflow engine (Prefect)"),
         command=prefect_server.command(settings.prefect_port),
         env=prefect_server.environment(settings.home, database_url),
+        before=_in_thread(functools.partial(prefect_server.prepare, settings.home)),
         ready=functools.partial(prefect_server.is_healthy, settings.prefect_port),
         url=f"http://127.0.0.1:{settings.prefect_port}",
         after=("databases",),

@@ -192,6 +192,7 @@ def test_every_field_of_a_revision_is_compared() -> None:
 
 
 _OTHER: dict[str, Any] = {
+    "adaptations": [{"destination": "short", "title": "x"}],
     "tags": ["x"],
     "destinations": ["x"],
     "embargo": {"local": "2026-10-01T08:00", "zone": "Asia/Shanghai"},
