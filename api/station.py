@@ -39,7 +39,7 @@ async def station(asker: Asker, unit: Unit, response: Response) -> StationFiles:
 @router.put(
     "/{role}",
     summary="设定台标或片头片尾 · Set the logo or a clip",
-    responses=problems(*_CHANGES, "store-unavailable"),
+    responses=problems(*_CHANGES, "store-unavailable", "store-full"),
 )
 async def set_one(
     role: RolePath,

@@ -31,10 +31,18 @@ async def _migrate(settings: Settings) -> None:
 
 
 async def _seal_credentials(settings: Settings) -> None:
-    """What an older version stored as it was; and after a change of key, all of it."""
+    """What an older version stored as it was; and after a change of key, all of it. A lost key stops no start."""
     db = Database(settings.require_database_url(), pool_size=1)
     try:
-        await seal_all(db, settings)
+        if lost := await seal_all(db, settings):
+            names, path = ", ".join(lost), settings.credentials_key_file
+            _LOG.warning(
+                "渠道 %s 的密钥解不开，请恢复 %s。 The credentials of %s cannot be decrypted; restore %s.",
+                names,
+                path,
+                names,
+                path,
+            )
     finally:
         await db.close()
 

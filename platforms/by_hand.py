@@ -8,6 +8,16 @@ from platforms.handoff import ArticleHandoff
 from platforms.handoff_rules import unknown
 from states.text import Text
 
+UNKNOWN = (
+    "title_characters",
+    "description_characters",
+    "body_characters",
+    "topics",
+    "stills",
+    "size_bytes",
+    "duration_s",
+)
+
 
 class ByHandPlatform(ArticleHandoff):
     """Body, stills, sounds, and videos with their posters; the destination's name says which platform it is."""
@@ -22,13 +32,4 @@ class ByHandPlatform(ArticleHandoff):
     renditions: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         {"video": ("app_mp4", "poster"), "audio": ("app_audio",), "still": ("app_still",)}
     )
-    limits = unknown(
-        "by_hand",
-        "title_characters",
-        "description_characters",
-        "body_characters",
-        "topics",
-        "stills",
-        "size_bytes",
-        "duration_s",
-    )
+    limits = unknown("by_hand", *UNKNOWN)

@@ -38,8 +38,11 @@ def open_credential(settings: Settings, stored: str) -> str:
         raise _unreadable(settings) from error
 
 
-async def seal_all(db: Database, settings: Settings) -> int:
-    """Encrypt what an older version stored, and what an older key encrypted; how many credentials there are."""
+async def seal_all(db: Database, settings: Settings) -> list[str]:
+    """Encrypt what an older version stored, and what an older key encrypted. Returns the ids of those whose key is
+    lost: they stay as they are, and what is sent there is refused in words; everything else goes on.
+    """
+    lost = []
     async with db.transaction() as session:
         rows = list(
             await session.exec(
@@ -47,8 +50,11 @@ async def seal_all(db: Database, settings: Settings) -> int:
             )
         )
         for row in rows:
-            row.secret = seal_credential(settings, open_credential(settings, row.secret or ""))
-    return len(rows)
+            try:
+                row.secret = seal_credential(settings, open_credential(settings, row.secret or ""))
+            except CredentialsUnreadable:
+                lost.append(row.id)
+    return lost
 
 
 def _keys(settings: Settings) -> MultiFernet:

@@ -106,6 +106,7 @@ _OWNED = {
             "AND NOT EXISTS (SELECT FROM asset_removed WHERE asset_id = asset.id)) "
             "OR EXISTS (SELECT FROM upload WHERE content_sha256 = :last AND state = 'open')",
         ),
+        ("station/", "SELECT EXISTS (SELECT FROM station_file WHERE object_key = :key)"),
         (
             "incoming/",
             "SELECT EXISTS (SELECT FROM upload WHERE id = CAST(:id AS uuid) "

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from states.text import Text
-from storage.errors import NotFound, StorageError
+from storage.errors import NotFound, StorageError, StoreUnavailable
 from storage.journal import write_journal
 from storage.keys import ASSETS, station_key
 from storage.objects import Objects
@@ -71,9 +71,14 @@ def _problem(role: StationRole, asset: Asset) -> Text | None:
 
 
 async def keep_station_bytes(objects: Objects, asset: Asset) -> str:
-    """Copy the file inside the store to where no piece's end takes it away; returns that key."""
+    """Copy the file inside the store to where no piece's end takes it away, and read it back; returns that key.
+
+    Raises StoreUnavailable for a copy with other bytes.
+    """
     key = station_key(asset.sha256)
     await objects.copy((ASSETS, asset.object_key), (ASSETS, key), "application/octet-stream")
+    if (await objects.hash_object(ASSETS, key)).sha256 != asset.sha256:
+        raise StoreUnavailable(f"the copy {key} has other bytes than the file")
     return key
 
 

@@ -27,7 +27,8 @@ async def add(item: str, add_asset: Any, objects: Objects) -> Any:
 
     async def added(filename: str, **given: Any) -> Any:
         asset = await add_asset(item, filename, **given)
-        await objects.put_bytes(ASSETS, asset.object_key, filename.encode(), "application/octet-stream")
+        data = f"{item}{filename}".encode()  # of which the hash is made
+        await objects.put_bytes(ASSETS, asset.object_key, data, "application/octet-stream")
         return asset
 
     return added
@@ -55,7 +56,7 @@ async def test_file_in_a_role_is_kept_replaced_and_taken_away(
     assert shown == [("logo", logo.sha256, "台标.png"), ("opening", opening.sha256, "片头.mp4")]
     assert (await api("GET", "/v1/station", "duty")).json() == answer.json()
     await objects.erase(ASSETS, logo.object_key)  # the draft may go; the station's logo stays
-    assert await objects.read(ASSETS, station_key(logo.sha256)) == "台标.png".encode()
+    assert await objects.read(ASSETS, station_key(logo.sha256)) == f"{item}台标.png".encode()
     other = await add("新台标.png", **PNG)
     replaced = (await _put(api, "logo", item, other.sha256)).json()["items"]
     assert [each["sha256"] for each in replaced] == [other.sha256, opening.sha256]
@@ -110,3 +111,12 @@ async def test_stale_and_missing_if_match(api: Any, is_problem: Any, item: str, 
     assert (await api("PUT", "/v1/station/logo", "admin", json=body, headers=seen)).is_success
     is_problem(await api("PUT", "/v1/station/logo", "admin", json=body, headers=seen), 412, "stale-version")
     is_problem(await api("DELETE", "/v1/station/logo", "admin", headers=seen), 412, "stale-version")
+
+
+async def test_copy_with_other_bytes_is_not_taken(
+    api: Any, is_problem: Any, item: str, add: Any, objects: Objects
+) -> None:
+    logo = await add("台标.png", **PNG)
+    await objects.put_bytes(ASSETS, logo.object_key, b"other bytes", "application/octet-stream")
+    is_problem(await _put(api, "logo", item, logo.sha256), 503, "store-unavailable")
+    assert (await api("GET", "/v1/station", "admin")).json() == {"items": []}

@@ -7,11 +7,13 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlmodel import col, select
 
+from deployments.preparations import PREPARATIONS
 from storage.credentials import CredentialsUnreadable, open_credential, seal_all, seal_credential
 from storage.destinations import add_destination
 from storage.settings import Settings
 from storage.tables import Destination
 
+PREPARE = {each.name: each for each in PREPARATIONS}
 PLAIN = "密码 p4ssw0rd\n第二行"
 
 
@@ -66,10 +68,23 @@ async def test_what_an_older_version_stored_is_encrypted_at_the_next_start(
     async with newsroom.db.transaction() as session:
         for name, secret in (("old", PLAIN), ("new", seal_credential(settings, "x")), ("none", None)):
             await add_destination(session, Destination(id=name, platform="webhook", name=name, secret=secret))
-    assert await seal_all(newsroom.db, settings) == 2
+    assert await seal_all(newsroom.db, settings) == []
     async with newsroom.db.transaction() as session:
         asked = select(Destination).where(col(Destination.id).in_(["old", "new", "none"]))
         found = {row.id: row.secret for row in await session.exec(asked)}
     assert found["none"] is None
     assert "p4ssw0rd" not in str(found["old"])
     assert [open_credential(settings, str(found[name])) for name in ("old", "new")] == [PLAIN, "x"]
+
+
+async def test_lost_key_stops_no_start_and_spoils_nothing(
+    newsroom: Any, settings: Settings, tmp_path: Path
+) -> None:
+    other = Settings(home=tmp_path / "another")
+    sealed = seal_credential(other, PLAIN)
+    async with newsroom.db.transaction() as session:
+        await add_destination(session, Destination(id="lost", platform="webhook", name="lost", secret=sealed))
+    await PREPARE["credentials"].run(settings.model_copy(update={"database_url": newsroom.db.url}))
+    async with newsroom.db.transaction() as session:
+        row = await session.get(Destination, "lost")
+    assert open_credential(other, str(row and row.secret)) == PLAIN

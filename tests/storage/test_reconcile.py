@@ -23,6 +23,7 @@ from storage.reconcile import Difference, Expected, Report, merged
 from storage.reconcile_rows import LEDGER_PLACE, owners_in
 from storage.renditions import Wanted, put_ready, want
 from storage.settings import Settings
+from storage.station import keep_station_bytes, set_station_file
 from storage.tables import Asset, Rendition
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,7 @@ async def store(newsroom: Any, own_gateway: Settings) -> AsyncIterator[Store]:
             "DELETE FROM rendition",
             "DELETE FROM upload",
             "DELETE FROM asset",
+            "DELETE FROM station_file",
         ):
             await connection.execute(text(statement))
     for bucket in (ASSETS, RENDITIONS, PUBLIC):
@@ -137,6 +139,18 @@ async def test_everything_in_its_place_is_clean_and_counted(store: Store) -> Non
     report = await store.look(reads_back=True)
     assert _told(report) == []
     assert (report.objects, report.hashed, report.is_clean) == (3, 3, True)
+
+
+async def test_stations_own_files_have_their_place_and_a_lost_one_is_named(store: Store) -> None:
+    asset = await store.asset(await store.newsroom.received(), b"a logo")
+    key, admin = await keep_station_bytes(store.objects, asset), store.newsroom.people["admin"].id
+    async with store.newsroom.db.transaction() as session:
+        for role in ("logo", "closing"):
+            await set_station_file(session, role, asset, key, admin)
+    assert _told(await store.look()) == []
+    await store.objects.erase(ASSETS, key)
+    (lost,) = (await store.look()).findings
+    assert (lost.difference.value, lost.key) == ("missing", key)
 
 
 async def test_lost_asset_is_named_with_its_pieces_and_cannot_be_mended(store: Store) -> None:
